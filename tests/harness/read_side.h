@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The read side of the library as it was built: liburcu's memb flavour, or nothing.
+ */
+#ifndef HARNESS_READ_SIDE_H
+#define HARNESS_READ_SIDE_H
+
+/** read_side_register() - Each thread that reads, first and last thing. */
+void read_side_register(void);
+void read_side_unregister(void);
+
+void read_side_lock(void);
+void read_side_unlock(void);
+
+#endif
