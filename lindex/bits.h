@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Bit fields in byte strings, and widths. Little-endian: bit b of a string is bit b%8 of byte b/8.
+ */
+#ifndef LINDEX_BITS_H
+#define LINDEX_BITS_H
+
+#include "port.h"
+
+/* Bits needed to write @v: 0 for 0, 64 at most. */
+static inline unsigned int lindex_width(uint64_t v)
+{
+	return v ? 64 - lindex_clz64(v) : 0;
+}
+
+/* The low @width bits set; 0 and 64 included. */
+static inline uint64_t lindex_mask(unsigned int width)
+{
+	return width ? UINT64_MAX >> (64 - width) : 0;
+}
+
+/* Field of @width <= 64 bits at @bit. Reads at most 8 bytes past the byte that @bit is in. */
+static LINDEX_ALWAYS_INLINE uint64_t lindex_get_bits(const uint8_t *p, uint32_t bit, unsigned int width)
+{
+	const uint8_t *q = p + (bit >> 3);
+	unsigned int shift = bit & 7;
+	uint64_t v = lindex_ld64(q) >> shift;
+
+	if (lindex_unlikely(shift + width > 64))
+		v |= (uint64_t)q[8] << (64 - shift); /* shift is 1..7 here */
+	return v & lindex_mask(width);
+}
+
+/* Write the field. The bits must be zero before. Touches only bytes that the field is in. */
+static inline void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width, uint64_t v)
+{
+	uint8_t *q = p + (bit >> 3);
+	unsigned int shift = bit & 7, left = width;
+
+	while (left) {
+		unsigned int take = 8 - shift < left ? 8 - shift : left;
+
+		*q = (uint8_t)(*q | (uint8_t)((v & lindex_mask(take)) << shift));
+		v >>= take;
+		left -= take;
+		shift = 0;
+		q++;
+	}
+}
+
+static inline uint64_t lindex_min64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t lindex_max64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline uint32_t lindex_min32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+#endif /* LINDEX_BITS_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * lindex_explain(): the lookup's instrumented twin. The same body, with counting comparisons: what it
+ * reports is what lookup.c does. lindex_leaf_lookup(): the same for one leaf, for walks.
+ */
+#include "internal.h"
+
+/* Lines touched by one lookup at most, kept as a set of addresses; depth and windows bound them. */
+#define LINES_SEEN 128u
+
+struct touched {
+	uintptr_t line[LINES_SEEN];
+	uint32_t lines, ops, window;
+};
+
+static void touch(struct touched *t, const void *p, size_t len)
+{
+	uintptr_t line = (uintptr_t)p / LINDEX_UNIT_BYTES;
+	uintptr_t last = ((uintptr_t)p + (len ? len - 1 : 0)) / LINDEX_UNIT_BYTES;
+	uint32_t i;
+
+	if (t->lines == LINES_SEEN)
+		return;
+	for (; line <= last; line++) {
+		for (i = 0; i < t->lines && t->line[i] != line; i++)
+			;
+		if (i == t->lines && t->lines < LINES_SEEN)
+			t->line[t->lines++] = line;
+	}
+}
+
+/* Counts are by keys compared; vectors and words compare several at once for the price of one. */
+static uint32_t counted_le8(struct touched *t, const uint8_t *p, uint32_t n, uint8_t x)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && p[i] <= x; i++)
+		;
+	t->ops += n;
+	return i;
+}
+
+static uint32_t counted_le16x8(struct touched *t, const uint8_t *p, uint16_t x)
+{
+	uint32_t i;
+
+	for (i = 0; i < 8 && lindex_ld16(p + 2 * i) <= x; i++)
+		;
+	t->ops += 8;
+	return i;
+}
+
+static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, uint32_t x)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && lindex_ld32(p + 4 * i) <= x; i++)
+		;
+	t->ops += n;
+	return i;
+}
+
+#define BODY_TOUCHED struct touched *touched,
+#define BODY_TOUCHED_ARG touched,
+#define COUNT_LE8(p, n, x)  counted_le8(touched, p, n, x)
+#define COUNT_LE16X8(p, x)  counted_le16x8(touched, p, x)
+#define COUNT_LE32(p, n, x) counted_le32(touched, p, n, x)
+#define TOUCH(p, len)       touch(touched, p, len)
+#define COMPARE(n)          (touched->ops += (n))
+#define WINDOW(w)           (touched->window = (w) > touched->window ? (w) : touched->window)
+#define BODY_NO_BATCH
+#include "lookup_body.h"
+
+/** lindex_leaf_lookup() - Run or hole around @key in one sound leaf whose fence ends at @hi. */
+int lindex_leaf_lookup(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run)
+{
+	struct touched t = { .lines = LINES_SEEN }; /* full: nothing is listed */
+
+	return body_leaf(&t, node, key, hi, run);
+}
+
+int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run, struct lindex_cert *out)
+{
+	struct touched t;
+	int err;
+
+	t.lines = t.ops = t.window = 0;
+	err = lindex_lookup(ix, key, run); /* with a pager: -EAGAIN before anything is touched */
+	if (err && err != -ENOENT)
+		return err;
+	err = body_lookup(&t, ix, key, run);
+	*out = (struct lindex_cert){ .lines = t.lines, .ops = t.ops, .window = t.window };
+	out->depth = ix->root & LINDEX_ROOT_INLINE ? 0 : lindex_root_level(ix->root) + 1;
+	return err;
+}

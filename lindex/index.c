@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * An index: its life, and the one word that readers start from.
+ */
+#include "internal.h"
+#include "scratch.h"
+
+#define EPSILON_DEFAULT 8u
+#define NODE_BYTES_DEFAULT 512u
+
+/* Pages that one update may take at worst (update.c counts them). */
+#define UPDATE_PAGES 12u
+
+/** lindex_new() - An empty read-write index without a space, listed in its pool. */
+int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct lindex **out)
+{
+	uint32_t epsilon = cfg && cfg->epsilon ? cfg->epsilon : EPSILON_DEFAULT;
+	uint32_t node_bytes = cfg && cfg->node_bytes ? cfg->node_bytes : NODE_BYTES_DEFAULT;
+	struct lindex *ix;
+
+	if (epsilon < 2 || epsilon > LINDEX_INNER_MAX || node_bytes % LINDEX_UNIT_BYTES ||
+	    node_bytes < 256 || node_bytes > LINDEX_MAX_UNITS * LINDEX_UNIT_BYTES)
+		return -EINVAL;
+	ix = lindex_pool_alloc(pool, sizeof(*ix), 64);
+	if (!ix)
+		return -ENOMEM;
+	memset(ix, 0, sizeof(*ix));
+	ix->root = LINDEX_ROOT_INLINE | LINDEX_SLOT_EMPTY;
+	ix->ops = lindex_ops_best(!(pool->flags & LINDEX_POOL_NO_SIMD));
+	ix->pool = pool;
+	ix->epsilon = epsilon;
+	ix->leaf_units = node_bytes / LINDEX_UNIT_BYTES;
+	ix->gen = 1;
+	ix->head = ix;
+	ix->pool_next = pool->indexes;
+	if (pool->indexes)
+		pool->indexes->pool_prev = ix;
+	pool->indexes = ix;
+	*out = ix;
+	return 0;
+}
+
+static void index_release(struct lindex *ix)
+{
+	if (ix->pool_prev)
+		ix->pool_prev->pool_next = ix->pool_next;
+	else
+		ix->pool->indexes = ix->pool_next;
+	if (ix->pool_next)
+		ix->pool_next->pool_prev = ix->pool_prev;
+	lindex_pool_release(ix->pool, ix, sizeof(*ix));
+}
+
+int lindex_create(struct lindex_pool *pool, const struct lindex_config *cfg, struct lindex **out)
+{
+	static const struct lindex_root empty;
+	struct lindex *ix;
+	int err;
+
+	if (cfg && cfg->pager)
+		return lindex_open_paged(pool, cfg, &empty, out);
+	err = lindex_new(pool, cfg, &ix);
+	if (err)
+		return err;
+	ix->space = pool->space;
+	*out = ix;
+	return 0;
+}
+
+void lindex_free(struct lindex *ix)
+{
+	struct lindex *head;
+
+	if (!ix)
+		return;
+	head = ix->head;
+	if (ix->flags & LINDEX_IX_SNAPSHOT) {
+		lindex_snapshot_forget(ix);
+		index_release(ix);
+		if (head->flags & LINDEX_IX_ZOMBIE && !head->newest)
+			index_release(head);
+		return;
+	}
+	if (ix->flags & LINDEX_IX_IMAGE) {
+		lindex_image_forget(ix);
+	} else if (ix->space->paged) {
+		lindex_paged_free(ix->space);
+	} else {
+		(void)lindex_reserve(ix, 0);
+		if (!(ix->root & LINDEX_ROOT_INLINE))
+			lindex_retire_subtree(ix, lindex_root_ref(ix->root));
+		lindex_drop_all(ix);
+		ix->root = LINDEX_ROOT_INLINE | LINDEX_SLOT_EMPTY;
+		if (ix->newest) {
+			ix->flags |= LINDEX_IX_ZOMBIE | LINDEX_IX_READONLY;
+			return;
+		}
+	}
+	index_release(ix);
+}
+
+int lindex_reserve(struct lindex *ix, uint32_t n)
+{
+	struct lindex_space *sp = ix->space;
+	uint64_t others;
+	int err;
+
+	if (ix->flags & LINDEX_IX_READONLY)
+		return -EROFS;
+	others = sp->held - (uint64_t)ix->reserved * UPDATE_PAGES;
+	if (others + (uint64_t)n * UPDATE_PAGES > UINT32_MAX)
+		return -ENOMEM;
+	err = lindex_space_hold(sp, (uint32_t)(others + (uint64_t)n * UPDATE_PAGES));
+	if (!err)
+		ix->reserved = n;
+	return err;
+}
+
+/** lindex_reserve_use() - One reserved update begins: its pages may be taken. */
+void lindex_reserve_use(struct lindex *ix)
+{
+	ix->reserved--;
+	ix->space->held -= UPDATE_PAGES;
+}
+
+/* From here readers see the new contents. */
+void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
+{
+	if (ix->root & LINDEX_ROOT_INLINE && !LINDEX_PORT_GP_BLOCKS)
+		lindex_port_gp_start(&ix->slot_gp);
+	ix->slot_waits = true;
+	lindex_store_release(&ix->root, lindex_root_word(ref, level));
+}
+
+/**
+ * lindex_publish_inline() - Make up to three runs the whole contents, in the header's other slot.
+ * Return: 0, or -EAGAIN if readers may still be in that slot and @may_wait is false.
+ */
+int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n, bool may_wait)
+{
+	bool now = ix->root & LINDEX_ROOT_INLINE;
+	uint32_t other = now && lindex_root_ref(ix->root) == 0 ? 1 : 0, i;
+	struct lindex_slot *slot = &ix->slot[other];
+
+	if (!n) { /* cannot fail: deletion always works */
+		lindex_publish_root(ix, LINDEX_SLOT_EMPTY, LINDEX_ROOT_INLINE >> 32);
+		return 0;
+	}
+	if (ix->slot_waits) {
+		if (LINDEX_PORT_GP_BLOCKS && !may_wait)
+			return -EAGAIN;
+		if (LINDEX_PORT_GP_BLOCKS)
+			lindex_port_gp_start(&ix->slot_gp);
+		else if (!lindex_port_gp_done(&ix->slot_gp))
+			return -EAGAIN;
+	}
+	slot->n = n;
+	for (i = 0; i < n; i++) {
+		slot->runs[i] = runs[i];
+		slot->runs[i].mapped = 1;
+	}
+	if (!LINDEX_PORT_GP_BLOCKS)
+		lindex_port_gp_start(&ix->slot_gp);
+	ix->slot_waits = true;
+	lindex_store_release(&ix->root, LINDEX_ROOT_INLINE | other);
+	return 0;
+}
+
+void lindex_last_cost(const struct lindex *ix, struct lindex_update_cost *cost)
+{
+	*cost = ix->cost;
+}

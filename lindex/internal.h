@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What lindex's own files share, listed under the file that has it. Calls go down the list's end:
+ * update and build stand on inner and leaf, these on space, space on pool.
+ */
+#ifndef LINDEX_INTERNAL_H
+#define LINDEX_INTERNAL_H
+
+#include "node.h"
+
+/* ---- pool.c: memory from the allocator, under the cap ---------------------------------------- */
+
+struct lindex_space;
+
+/*
+ * A retired node is unlinked from every path that starts at a current root. It goes
+ *
+ *      retired --(threshold)--> waiting --(grace period over)--> expired --(few per update)--> free
+ *
+ * by lindex_retire_node(), lindex_retire_step(). All three lists run through the nodes' `next`.
+ */
+struct lindex_limbo {
+	uint32_t head;
+	uint32_t units;
+};
+
+struct lindex_retirement {
+	struct lindex_limbo retired, waiting, expired;
+	struct lindex_dir *retired_dirs, *waiting_dirs;
+	struct lindex_port_gp gp;
+	bool gp_running;
+};
+
+struct lindex_scratch;
+
+struct lindex_pool {
+	struct lindex_allocator allocator;
+	unsigned int alloc_flags;
+	uint32_t flags;
+	uint64_t cap_bytes, bytes;
+	bool simd;
+	struct lindex *indexes;          /* doubly linked through lindex.pool_next */
+	struct lindex_space *space;      /* the shared arena */
+	struct lindex_scratch *scratch;  /* for updates; one writer per pool, so one is enough */
+	struct lindex_update_cost cost;  /* of the last update */
+};
+
+void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align);
+void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes);
+
+/* ---- space.c: an arena of units; refs to addresses ------------------------------------------- */
+
+#define LINDEX_CHUNK_SHIFT 10u /* shared arena: 2^10 units = 64 KiB per directory entry */
+#define LINDEX_PAGE_SHIFT  6u  /* paged: one page per directory entry */
+
+/* Books of one page; the writer's. */
+struct lindex_page {
+	uint64_t used;       /* bit i: unit i is allocated */
+	uint32_t prev, next; /* in the bucket of pages with the same largest hole */
+	uint8_t bucket;      /* largest hole in units; 0: in no bucket */
+	uint8_t inner;       /* holds inner nodes (leaves and inner nodes do not mix) */
+	uint8_t state;       /* LINDEX_PAGE_* */
+	uint8_t touched;     /* paged: clock bit */
+};
+#define LINDEX_PAGE_ABSENT   0 /* no memory behind it */
+#define LINDEX_PAGE_RESIDENT 1
+#define LINDEX_PAGE_DIRTY    2
+
+struct lindex_chunk {
+	uint8_t *mem;              /* readers load this, and in paged spaces check for NULL */
+	struct lindex_page *pages; /* books of its pages, in one array per lump */
+	uint32_t lump;             /* index of the lump that it is part of */
+};
+
+struct lindex_dir {
+	uint32_t len;
+	struct lindex_dir *older; /* replaced directories, until no reader can hold one */
+	struct lindex_chunk chunk[];
+};
+
+struct lindex_lump {
+	uint8_t *mem;
+	struct lindex_page *pages;
+	uint32_t first_chunk, chunks; /* chunks 0: the slot is free */
+	uint32_t free_pages;
+};
+
+struct lindex_space {
+	/* Readers: */
+	struct lindex_dir *dir;
+	uint32_t shift;
+	/* The writer's: */
+	struct lindex_pool *pool;
+	uint32_t chunks;            /* in use in dir */
+	struct lindex_lump *lumps;
+	uint32_t nlumps, lumps_room;
+	uint32_t buckets[2][65];    /* [inner][largest hole]: first page + 1, or 0 */
+	uint64_t nonempty[2];       /* bit h-1: buckets[][h] has pages */
+	uint32_t free_count;        /* wholly free pages: all in buckets[0][64] */
+	uint32_t held;              /* free pages that only reserved updates and removes may take */
+	bool may_use_held;
+	uint64_t used_units;
+	struct lindex_retirement limbo;
+	/* Paged spaces only (pager.c): */
+	struct lindex_pager pager;
+	bool paged;
+	uint32_t npages;            /* page numbers 1..npages-1 exist; page 0 is never used */
+	struct lindex_page *books;  /* by page number */
+	uint32_t books_room;
+	uint64_t resident, dirty;
+	uint32_t clock_hand;
+	uint32_t pin_epoch;
+};
+
+int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space);
+void lindex_space_free(struct lindex_space *sp);
+uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner);
+void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
+int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
+void lindex_space_trim(struct lindex_space *sp);
+void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs);
+struct lindex_page *lindex_space_page(const struct lindex_space *sp, uint32_t page);
+void lindex_bucket_insert(struct lindex_space *sp, uint32_t page);
+void lindex_bucket_remove(struct lindex_space *sp, uint32_t page);
+
+/* Address of a ref that is known to be good and resident. Readers: after the load that gave @ref. */
+static LINDEX_ALWAYS_INLINE uint8_t *lindex_addr(const struct lindex_space *sp, uint32_t ref)
+{
+	const struct lindex_dir *dir = lindex_load_acquire(&sp->dir);
+
+	return dir->chunk[ref >> sp->shift].mem +
+	       (size_t)(ref & ((1u << sp->shift) - 1)) * LINDEX_UNIT_BYTES;
+}
+static inline struct lindex_node *lindex_node_at(const struct lindex_space *sp, uint32_t ref)
+{
+	return (struct lindex_node *)lindex_addr(sp, ref);
+}
+
+/* ---- retire.c: nodes on their way from unlinked to free -------------------------------------- */
+
+void lindex_retire_node(struct lindex *ix, uint32_t ref);
+void lindex_retire_subtree(struct lindex *ix, uint32_t ref);
+void lindex_retire_step(struct lindex *ix, uint32_t budget, bool may_wait);
+void lindex_retire_all(struct lindex_space *sp);
+void lindex_drop_all(struct lindex *ix);
+void lindex_limbo_push(struct lindex_space *sp, struct lindex_limbo *limbo, uint32_t ref);
+uint32_t lindex_limbo_pop(struct lindex_space *sp, struct lindex_limbo *limbo);
+void lindex_node_free(struct lindex_space *sp, uint32_t ref);
+
+/* ---- lookup.c, simd_avx2.c: the hot path ------------------------------------------------------ */
+
+/*
+ * The root word: what one acquire load tells a reader.
+ *   bits 0-31   ref of the root node, or the number of the inline slot
+ *   bits 32-39  level of the root node
+ *   bit  40     inline: the runs are in lindex.slot[ref]
+ */
+#define LINDEX_ROOT_INLINE (1ull << 40)
+static inline uint64_t lindex_root_word(uint32_t ref, uint32_t level)
+{
+	return (uint64_t)level << 32 | ref;
+}
+static inline uint32_t lindex_root_ref(uint64_t word)
+{
+	return (uint32_t)word;
+}
+static inline uint32_t lindex_root_level(uint64_t word)
+{
+	return (uint32_t)(word >> 32) & 0xff;
+}
+
+#define LINDEX_INLINE_RUNS 3u
+
+/* Two slots take turns, so that the next contents are written while readers are in the old ones. */
+#define LINDEX_SLOT_EMPTY 2u
+struct lindex_slot {
+	uint32_t n;
+	struct lindex_run runs[LINDEX_INLINE_RUNS];
+};
+
+#define LINDEX_IX_READONLY 0x1u /* snapshot or image */
+#define LINDEX_IX_SNAPSHOT 0x2u
+#define LINDEX_IX_IMAGE    0x4u
+#define LINDEX_IX_ZOMBIE   0x8u /* freed by the caller, kept for its snapshots */
+
+struct lindex_ops {
+	int (*lookup)(const struct lindex *ix, uint64_t key, struct lindex_run *run);
+	int64_t (*lookup_batch)(const struct lindex *ix, const uint64_t *keys, size_t n,
+				struct lindex_run *runs);
+};
+
+struct lindex {
+	/* Readers: */
+	uint64_t root;
+	struct lindex_space *space;
+	const struct lindex_ops *ops;
+	struct lindex_slot slot[3];  /* two that take turns; [2] stays empty */
+	/* The writer's: */
+	struct lindex_pool *pool;
+	struct lindex *pool_prev, *pool_next;
+	uint32_t flags;
+	uint32_t epsilon, leaf_units;
+	uint32_t gen;                /* birth generation of new nodes */
+	uint32_t reserved;           /* updates that lindex_reserve() promised */
+	struct lindex_limbo drops;   /* roots of dropped subtrees, to be walked */
+	struct lindex_port_gp slot_gp;
+	bool slot_waits;             /* the other inline slot may still have readers */
+	/* Snapshots: the head points to the newest, each to its elder. */
+	struct lindex *head, *newest, *elder, *younger;
+	struct lindex_limbo dead;    /* snapshot: nodes that left the head after it was taken */
+	struct lindex_update_cost cost;
+};
+
+int lindex_leaf_lookup(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run);
+extern const struct lindex_ops lindex_ops_scalar;
+const struct lindex_ops *lindex_ops_best(bool want_simd);
+int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run);
+
+/* ---- leaf*.c: kinds of leaf ------------------------------------------------------------------- */
+
+/* How a leaf will look: filled by fit, used by encode. */
+struct lindex_plan {
+	uint8_t kind, units, kw, lw, vw, tw, sw, dw, cap, nlines, step, neg, post, pre;
+	uint16_t tagbase;
+	uint32_t runs;   /* runs covered */
+	uint32_t n;      /* head.n */
+	uint32_t keys, stride, mul, below, window;
+	uint64_t base, end, vbase;
+};
+
+/* Ranges of the fields of some runs, from which widths follow. */
+struct lindex_ranges {
+	uint64_t vmin, vmax;
+	uint16_t tmin, tmax;
+	uint8_t steps; /* bit s: step s was seen */
+};
+
+static inline void lindex_ranges_add(struct lindex_ranges *r, const struct lindex_run *run)
+{
+	if (!r->steps) {
+		r->vmin = r->vmax = run->value;
+		r->tmin = r->tmax = run->tag;
+	}
+	r->vmin = lindex_min64(r->vmin, run->value);
+	r->vmax = lindex_max64(r->vmax, run->value);
+	r->tmin = run->tag < r->tmin ? run->tag : r->tmin;
+	r->tmax = run->tag > r->tmax ? run->tag : r->tmax;
+	r->steps |= (uint8_t)(1u << run->step);
+}
+static inline unsigned int lindex_ranges_tw(const struct lindex_ranges *r)
+{
+	return lindex_width((uint64_t)(r->tmax - r->tmin));
+}
+static inline unsigned int lindex_ranges_sw(const struct lindex_ranges *r)
+{
+	return r->steps == 3;
+}
+
+/*
+ * fit: how many of runs[0..n) go into one leaf of at most max_units, and how (*plan, for that many).
+ * 0: this kind cannot hold even the first. encode: writes plan->units units, zeroed before.
+ * decode: runs of a leaf, ascending; returns how many (<= LINDEX_LEAF_RUNS).
+ */
+uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  struct lindex_plan *plan);
+void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs);
+uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			   struct lindex_plan *plan);
+void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_sparse_decode(const struct lindex_sparse *s, struct lindex_run *runs);
+uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  struct lindex_plan *plan);
+void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs);
+uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     struct lindex_plan *plan);
+void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs);
+
+uint32_t lindex_leaf_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool whole,
+			 struct lindex_plan *plan);
+void lindex_leaf_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node,
+			uint32_t gen);
+uint32_t lindex_leaf_decode(const struct lindex_node *node, struct lindex_run *runs);
+
+/* True if @b continues @a: the two are one run. */
+static inline bool lindex_run_joins(const struct lindex_run *a, const struct lindex_run *b)
+{
+	return a->last + 1 == b->first && a->last != UINT64_MAX && a->tag == b->tag &&
+	       a->step == b->step && a->value + (a->step ? a->last - a->first + 1 : 0) == b->value;
+}
+
+/* ---- inner.c: inner nodes --------------------------------------------------------------------- */
+
+/* An entry on its way into or out of an inner node. */
+struct lindex_entry {
+	uint64_t sep;
+	uint32_t ref; /* LINDEX_TERM: run is the entry */
+	struct lindex_run run;
+};
+
+#define LINDEX_INNER_MAX 120u /* entries */
+#define LINDEX_INNER_MIN_BYTES 256u /* a node below this is joined with a neighbour */
+
+uint32_t lindex_inner_fit(const struct lindex_entry *e, uint32_t n, uint32_t *bytes);
+void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t level, uint32_t gen,
+			 void *node);
+uint32_t lindex_inner_decode(const struct lindex_inner *in, struct lindex_entry *e);
+uint32_t lindex_inner_window(const struct lindex_entry *e, uint32_t n);
+uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key);
+void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
+
+/* ---- pager.c: partial residence ---------------------------------------------------------------- */
+
+int lindex_paged_create(struct lindex_pool *pool, const struct lindex_pager *pager,
+			struct lindex_space **space);
+void lindex_paged_free(struct lindex_space *sp);
+int lindex_paged_grow(struct lindex_space *sp);
+int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
+int lindex_paged_room(struct lindex *ix);
+const struct lindex_node *lindex_resident_node(const struct lindex_space *sp, uint32_t ref);
+void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref);
+
+/* ---- index.c: an index, and how its root is published ------------------------------------------- */
+
+int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct lindex **ix);
+void lindex_reserve_use(struct lindex *ix);
+void lindex_snapshot_forget(struct lindex *snap);
+void lindex_image_forget(struct lindex *ix);
+int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n, bool may_wait);
+void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level);
+static inline struct lindex_slot *lindex_slot_of(struct lindex *ix, uint64_t word)
+{
+	return &ix->slot[lindex_root_ref(word)];
+}
+
+/* ---- build.c: sorted runs in one pass, bottom up ------------------------------------------------- */
+
+int lindex_run_valid(const struct lindex_run *run);
+
+/* Where a builder puts nodes: the arena, or an image. place() returns where to write, and the ref. */
+struct lindex_place {
+	void *(*place)(void *ctx, uint32_t units, bool inner, uint32_t *ref);
+	void *ctx;
+};
+
+struct lindex_builder;
+int lindex_builder_create(struct lindex *ix, const struct lindex_place *to, uint32_t gen,
+			  struct lindex_builder **b);
+int lindex_builder_push(struct lindex_builder *b, const struct lindex_run *run);
+int lindex_builder_finish(struct lindex_builder *b, uint64_t *root, struct lindex_slot *slot);
+void lindex_builder_free(struct lindex_builder *b);
+
+/* ---- cursor.c ------------------------------------------------------------------------------------- */
+
+/* The first run that ends at or after @key, in writer context: loads pages. -ENOENT: there is none. */
+int lindex_seek(struct lindex *ix, uint64_t key, struct lindex_run *run);
+
+#endif /* LINDEX_INTERNAL_H */

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * DENSE and PRESENCE: one code for each key, no key stored (drawing in node.h). A value line predicts
+ * the value from the slot (DENSE) or from the rank (PRESENCE); the code is the residual, all codes of a
+ * leaf in as many bits as the largest needs. The flat line makes this frame-of-reference.
+ */
+#include "internal.h"
+
+#define DENSE_PAD_BYTES 8u /* packed reads over-run */
+
+/* A value line and the range of residuals that it leaves. */
+struct value_model {
+	uint64_t v0, lo, hi; /* residuals: flat: lo..hi as values; else signed around v0 */
+	uint32_t mul;
+	uint8_t post, neg;
+	bool any;
+};
+
+/* What is left of @v after the line, as an offset from v0 (modulo 2^64). */
+static uint64_t model_residual(const struct value_model *m, uint32_t i, uint64_t v)
+{
+	uint64_t step = lindex_value_line_at(m->mul, m->post, i);
+
+	return m->neg ? v + step : v - step;
+}
+
+/* Include (i, v). Returns the width of a residual so far; > 64 if it has no sensible range. */
+static unsigned int model_add(struct value_model *m, uint32_t i, uint64_t v)
+{
+	uint64_t r = model_residual(m, i, v);
+
+	if (!m->any) {
+		m->any = true;
+		m->v0 = r;
+		m->lo = m->hi = m->mul ? 0 : r;
+	}
+	if (!m->mul) {
+		m->lo = lindex_min64(m->lo, r);
+		m->hi = lindex_max64(m->hi, r);
+		return lindex_width(m->hi - m->lo);
+	}
+	r -= m->v0; /* signed from here: the line may pass above or below */
+	if ((int64_t)r < (int64_t)m->lo)
+		m->lo = r;
+	if ((int64_t)r > (int64_t)m->hi)
+		m->hi = r;
+	if ((m->hi - m->lo) >> 62)
+		return 65;
+	return lindex_width(m->hi - m->lo);
+}
+
+static uint64_t model_vbase(const struct value_model *m)
+{
+	return m->mul ? m->v0 + m->lo : m->lo;
+}
+
+static void model_slope(struct value_model *m, uint64_t v_first, uint64_t v_last, uint32_t di)
+{
+	*m = (struct value_model){ 0 };
+	if (!di)
+		return;
+	m->neg = v_last < v_first;
+	if (!lindex_value_line_fit(m->neg ? v_first - v_last : v_last - v_first, di, &m->mul, &m->post))
+		m->neg = 0;
+	if (!m->mul)
+		m->neg = m->post = 0;
+}
+
+/* One step for all, one tag for all, runs short: what both kinds ask of a run. */
+static bool dense_admits(const struct lindex_run *first, const struct lindex_run *r)
+{
+	return r->tag == first->tag && r->step == first->step &&
+	       r->last - r->first < LINDEX_DENSE_RUN;
+}
+
+/* ---- DENSE ------------------------------------------------------------------------------------- */
+
+static uint32_t dense_units(uint32_t slots, uint32_t vw)
+{
+	uint32_t bytes = LINDEX_UNIT_BYTES + (slots * vw + 7) / 8 + DENSE_PAD_BYTES;
+
+	return (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
+}
+
+/* Bits of a slot code: residual + 1, 0 being the hole. */
+static unsigned int dense_code_width(const struct value_model *m)
+{
+	uint64_t span = m->hi - m->lo;
+
+	return span >= UINT64_MAX >> 1 ? 65 : lindex_width(span + 1);
+}
+
+static void dense_plan(const struct lindex_run *runs, uint32_t m, uint32_t slots, uint32_t keys,
+		       const struct value_model *model, unsigned int vw, struct lindex_plan *plan)
+{
+	*plan = (struct lindex_plan){
+		.kind = LINDEX_NODE_DENSE, .runs = m, .n = slots, .keys = keys, .stride = 1,
+		.base = runs[0].first, .end = runs[m - 1].last, .vbase = model_vbase(model),
+		.vw = (uint8_t)vw, .mul = model->mul, .post = model->post, .neg = model->neg,
+		.tagbase = runs[0].tag, .step = runs[0].step,
+		.units = (uint8_t)dense_units(slots, vw),
+	};
+}
+
+/* As many runs as fit with the line that @model has. */
+static uint32_t dense_try(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  struct value_model *model, struct lindex_plan *plan)
+{
+	struct value_model good = *model;
+	uint32_t m, slots = 0, keys = 0;
+
+	for (m = 0; m < n; m++) {
+		const struct lindex_run *r = &runs[m];
+		struct value_model next = good;
+		uint64_t gap = m ? r->first - runs[m - 1].last - 1 : 0;
+		uint32_t len = (uint32_t)(r->last - r->first) + 1, j;
+		unsigned int w = 0;
+
+		if (!dense_admits(&runs[0], r) || gap > LINDEX_DENSE_HOLE)
+			break;
+		if (slots + gap + len > LINDEX_DENSE_SLOTS)
+			break;
+		for (j = 0; j < len && w <= 64; j++)
+			w = model_add(&next, slots + (uint32_t)gap + j, r->value + (r->step ? j : 0));
+		if (w > 64 || dense_code_width(&next) > 56)
+			break;
+		if (dense_units(slots + (uint32_t)gap + len, dense_code_width(&next)) > max_units)
+			break;
+		slots += (uint32_t)gap + len;
+		keys += len;
+		good = next;
+	}
+	if (m)
+		dense_plan(runs, m, slots, keys, &good, dense_code_width(&good), plan);
+	return m;
+}
+
+uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  struct lindex_plan *plan)
+{
+	struct value_model model = { 0 };
+	struct lindex_plan sloped;
+	uint32_t m, k, round;
+
+	n = lindex_min32(n, LINDEX_LEAF_RUNS);
+	m = dense_try(runs, n, max_units, &model, plan);
+	/* A slope from the ends of what fits; once more with the ends of what fitted then. */
+	for (k = m, round = 0; m > 4 && round < 2; round++) {
+		uint32_t di = (uint32_t)(runs[k - 1].first - runs[0].first);
+
+		model_slope(&model, runs[0].value, runs[k - 1].value, di);
+		if (!model.mul)
+			break;
+		k = dense_try(runs, n, max_units, &model, &sloped);
+		if (k > m || (k == m && sloped.units < plan->units)) {
+			m = k;
+			*plan = sloped;
+		}
+		if (k < 2)
+			break;
+	}
+	return m;
+}
+
+static void dense_head(const struct lindex_plan *plan, struct lindex_dense *d)
+{
+	d->vbase = lindex_to64(plan->vbase);
+	d->tagbase = lindex_to16(plan->tagbase);
+	d->step = plan->step;
+	d->vw = plan->vw;
+	d->neg = plan->neg;
+	d->post = plan->post;
+	d->keys = lindex_to16((uint16_t)plan->keys);
+	d->mul = lindex_to32(plan->mul);
+	d->stride = lindex_to32(plan->stride);
+}
+
+static uint64_t dense_residual(const struct lindex_plan *plan, uint32_t i, uint64_t v)
+{
+	uint64_t step = lindex_value_line_at(plan->mul, plan->post, i);
+
+	return (plan->neg ? v + step : v - step) - plan->vbase;
+}
+
+void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node)
+{
+	uint32_t i;
+
+	dense_head(plan, node);
+	for (i = 0; i < plan->runs; i++) {
+		const struct lindex_run *r = &runs[i];
+		uint32_t slot = (uint32_t)(r->first - plan->base), j;
+
+		for (j = 0; j <= r->last - r->first; j++)
+			lindex_put_bits(node, LINDEX_UNIT_BYTES * 8 + (slot + j) * plan->vw, plan->vw,
+					dense_residual(plan, slot + j,
+						       r->value + (r->step ? j : 0)) + 1);
+	}
+}
+
+/* Append key @k with value @v: to the last run if it continues it. False: too many runs. */
+static bool dense_append(const struct lindex_dense *d, struct lindex_run *runs, uint32_t *m,
+			 uint64_t k, uint64_t v)
+{
+	struct lindex_run one = {
+		.first = k, .last = k, .value = v, .tag = lindex_from16(d->tagbase),
+		.step = d->step, .mapped = 1,
+	};
+
+	if (*m && lindex_run_joins(&runs[*m - 1], &one)) {
+		runs[*m - 1].last = k;
+		return true;
+	}
+	if (*m == LINDEX_LEAF_RUNS)
+		return false;
+	runs[(*m)++] = one;
+	return true;
+}
+
+static uint64_t dense_value(const struct lindex_dense *d, uint32_t i, uint64_t residual)
+{
+	uint64_t step = lindex_value_line_at(lindex_from32(d->mul), d->post, i);
+
+	return lindex_from64(d->vbase) + residual + (d->neg ? 0 - step : step);
+}
+
+uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs)
+{
+	uint32_t i, m = 0, n = lindex_node_n(&d->head);
+
+	for (i = 0; i < n; i++) {
+		uint64_t code = lindex_get_bits((const uint8_t *)d,
+						LINDEX_UNIT_BYTES * 8 + i * d->vw, d->vw);
+
+		if (code && !dense_append(d, runs, &m, lindex_node_base(&d->head) + i,
+					  dense_value(d, i, code - 1)))
+			break;
+	}
+	return m;
+}
+
+/* ---- PRESENCE ---------------------------------------------------------------------------------- */
+
+static uint32_t gcd32(uint32_t a, uint32_t b)
+{
+	while (b) {
+		uint32_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+static uint32_t presence_units(uint32_t slots, uint32_t keys, uint32_t vw)
+{
+	uint32_t bytes = lindex_presence_codes_at(slots) + (keys * vw + 7) / 8 + DENSE_PAD_BYTES;
+
+	return (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
+}
+
+static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     struct value_model *model, struct lindex_plan *plan)
+{
+	struct value_model good = *model;
+	uint32_t m, keys = 0, stride = 0, slots = 0;
+
+	for (m = 0; m < n; m++) {
+		const struct lindex_run *r = &runs[m];
+		uint64_t off = r->first - runs[0].first;
+		uint32_t len = (uint32_t)(r->last - r->first) + 1, j, g, s;
+		struct value_model next = good;
+		unsigned int w = 0;
+
+		if (!dense_admits(&runs[0], r) || off >> 31)
+			break;
+		g = gcd32(stride, (uint32_t)off);
+		if (len > 1)
+			g = 1;
+		s = ((uint32_t)off + len - 1) / (g ? g : 1) + 1;
+		if (s > LINDEX_PRESENCE_SLOTS)
+			break;
+		for (j = 0; j < len && w <= 64; j++)
+			w = model_add(&next, keys + j, r->value + (r->step ? j : 0));
+		if (w > 56 || presence_units(s, keys + len, w) > max_units)
+			break;
+		stride = g;
+		slots = s;
+		keys += len;
+		good = next;
+	}
+	if (!m)
+		return 0;
+	*plan = (struct lindex_plan){
+		.kind = LINDEX_NODE_PRESENCE, .runs = m, .n = slots, .keys = keys,
+		.stride = stride ? stride : 1, .base = runs[0].first, .end = runs[m - 1].last,
+		.vbase = model_vbase(&good), .vw = (uint8_t)lindex_width(good.hi - good.lo),
+		.mul = good.mul, .post = good.post, .neg = good.neg,
+		.tagbase = runs[0].tag, .step = runs[0].step,
+	};
+	plan->units = (uint8_t)presence_units(slots, keys, plan->vw);
+	return m;
+}
+
+uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     struct lindex_plan *plan)
+{
+	struct value_model model = { 0 };
+	struct lindex_plan sloped;
+	uint32_t m, k, round;
+
+	n = lindex_min32(n, LINDEX_LEAF_RUNS);
+	m = presence_try(runs, n, max_units, &model, plan);
+	sloped.keys = m ? plan->keys : 0;
+	for (k = m, round = 0; m > 4 && round < 2; round++) {
+		model_slope(&model, runs[0].value, runs[k - 1].value, sloped.keys - 1);
+		if (!model.mul)
+			break;
+		k = presence_try(runs, n, max_units, &model, &sloped);
+		if (k > m || (k == m && sloped.units < plan->units)) {
+			m = k;
+			*plan = sloped;
+		}
+		if (k < 2)
+			break;
+	}
+	return m;
+}
+
+void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node)
+{
+	uint8_t *bytes = node, *ranks = bytes + lindex_presence_ranks_at(plan->n);
+	uint32_t bit = lindex_presence_codes_at(plan->n) * 8, i, keys = 0, block;
+
+	dense_head(plan, node);
+	for (i = 0; i < plan->runs; i++) {
+		const struct lindex_run *r = &runs[i];
+		uint32_t slot = (uint32_t)(r->first - plan->base) / plan->stride, j;
+
+		for (j = 0; j <= r->last - r->first; j++, keys++) {
+			lindex_put_bits(bytes + LINDEX_UNIT_BYTES, slot + j, 1, 1);
+			lindex_put_bits(bytes, bit + keys * plan->vw, plan->vw,
+					dense_residual(plan, keys, r->value + (r->step ? j : 0)));
+		}
+	}
+	for (block = keys = 0; block * 256 < plan->n; block++) {
+		lindex_st16(ranks + 2 * block, (uint16_t)keys);
+		for (i = block * 4; i < block * 4 + 4 && i * 64 < plan->n; i++)
+			keys += lindex_popcount64(lindex_ld64(bytes + LINDEX_UNIT_BYTES + 8 * i));
+	}
+}
+
+uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs)
+{
+	const uint8_t *bytes = (const uint8_t *)d;
+	uint32_t n = lindex_node_n(&d->head), stride = lindex_from32(d->stride), i, m = 0, rank = 0;
+	uint32_t bit = lindex_presence_codes_at(n) * 8;
+
+	for (i = 0; i < n; i++) {
+		if (!(bytes[LINDEX_UNIT_BYTES + i / 8] >> (i % 8) & 1))
+			continue;
+		if (!dense_append(d, runs, &m, lindex_node_base(&d->head) + (uint64_t)i * stride,
+				  dense_value(d, rank, lindex_get_bits(bytes, bit + rank * d->vw, d->vw))))
+			break;
+		rank++;
+	}
+	return m;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * lindex_lookup(): predict, search inside the window, return the run. Scalar; simd_avx2.c is its twin.
+ * Eight bytes or four half-words are compared at once inside a 64-bit word.
+ */
+#include "port.h"
+
+/* Bytes of @w that are <= @x, as bits 7, 15, ... Exact for all bytes: no borrow crosses a lane. */
+static LINDEX_ALWAYS_INLINE uint64_t swar_le8(uint64_t w, uint64_t xs)
+{
+	const uint64_t high = 0x8080808080808080u;
+	/* x - w in each lane with bit 7 set aside: bit 7 of t: low 7 bits of w <= low 7 bits of x. */
+	uint64_t t = (xs | high) - (w & ~high);
+
+	return ((~w & xs) | (~(w ^ xs) & t)) & high;
+}
+
+static LINDEX_ALWAYS_INLINE uint64_t swar_le16(uint64_t w, uint64_t xs)
+{
+	const uint64_t high = 0x8000800080008000u;
+	uint64_t t = (xs | high) - (w & ~high);
+
+	return ((~w & xs) | (~(w ^ xs) & t)) & high;
+}
+
+/* Set lanes are a prefix (keys ascend), so the count is where the first clear one is. */
+static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le8(const uint8_t *p, uint32_t n, uint8_t x)
+{
+	uint64_t xs = x * 0x0101010101010101u;
+	uint32_t i;
+
+	for (i = 0; i + 8 <= n; i += 8) {
+		uint64_t m = ~swar_le8(lindex_ld64(p + i), xs) & 0x8080808080808080u;
+
+		if (m)
+			return i + lindex_ctz64(m) / 8;
+	}
+	if (i < n) {
+		uint64_t m = ~swar_le8(lindex_ld64(p + i), xs) & 0x8080808080808080u;
+		uint32_t c = m ? lindex_ctz64(m) / 8 : 8;
+
+		return c < n - i ? i + c : n;
+	}
+	return n;
+}
+
+static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le16x8(const uint8_t *p, uint16_t x)
+{
+	const uint64_t high = 0x8000800080008000u;
+	uint64_t xs = x * 0x0001000100010001u;
+	uint64_t a = swar_le16(lindex_ld64(p), xs), b = swar_le16(lindex_ld64(p + 8), xs);
+
+	a = ~a & high;
+	b = ~b & high;
+	return a ? lindex_ctz64(a) / 16 : b ? 4 + lindex_ctz64(b) / 16 : 8;
+}
+
+static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
+{
+	uint32_t at = 0;
+
+	/* Branch-free binary search: how many of an ascending, all-ones padded array are <= x. */
+	while (n > 1) {
+		uint32_t half = n / 2;
+
+		at = lindex_ld32(p + 4 * (at + half - 1)) <= x ? at + half : at;
+		n -= half;
+	}
+	return at + (lindex_ld32(p + 4 * at) <= x);
+}
+
+#define COUNT_LE8(p, n, x)  scalar_count_le8(p, n, x)
+#define COUNT_LE16X8(p, x)  scalar_count_le16x8(p, x)
+#define COUNT_LE32(p, n, x) scalar_count_le32(p, n, x)
+#define TOUCH(p, len)       ((void)0)
+#define COMPARE(n)          ((void)0)
+#define WINDOW(w)           ((void)(w))
+#include "lookup_body.h"
+
+static int lookup_scalar(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+{
+	return body_lookup(ix, key, run);
+}
+
+static int64_t lookup_batch_scalar(const struct lindex *ix, const uint64_t *keys, size_t n,
+				   struct lindex_run *runs)
+{
+	return body_lookup_batch(ix, keys, n, runs);
+}
+
+const struct lindex_ops lindex_ops_scalar = { lookup_scalar, lookup_batch_scalar };
+
+#ifndef LINDEX_SIMD
+const struct lindex_ops *lindex_ops_best(bool want_simd)
+{
+	(void)want_simd;
+	return &lindex_ops_scalar;
+}
+#endif
+
+/** lindex_slot_lookup() - The run or hole around @key among at most three. */
+int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run)
+{
+	uint64_t first = 0, last = UINT64_MAX;
+	uint32_t i;
+
+	for (i = 0; i < slot->n; i++) {
+		const struct lindex_run *r = &slot->runs[i];
+
+		if (key >= r->first && key <= r->last) {
+			*run = *r;
+			return 0;
+		}
+		if (r->last < key)
+			first = r->last + 1;
+		else
+			last = lindex_min64(last, r->first - 1);
+	}
+	return body_hole(run, first, last);
+}
+
+int lindex_lookup(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+{
+	return ix->ops->lookup(ix, key, run);
+}
+
+int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *keys, size_t n, struct lindex_run *runs)
+{
+	return ix->ops->lookup_batch(ix, keys, n, runs);
+}

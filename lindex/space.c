@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A space: the arena that refs point into. Memory comes from the pool in lumps of 64 KiB to 2 MiB and
+ * is cut into 4 KiB pages; a page has a 64-bit map of its units, and is filed in a bucket by its
+ * largest hole, so that allocation is: lowest bucket that is large enough, first page, first hole.
+ *
+ *      dir -> chunk[0] chunk[1] ...            one per 64 KiB (per page in a paged space)
+ *              |  mem   -> 1024 units          what readers use
+ *              |  pages -> 16 page books       what the writer uses
+ *
+ *   S1  A page is in exactly one bucket if it is resident and has a hole, else in none.
+ *   S2  A page with no unit in use is in buckets[0][64], and free_count counts these.
+ *   S3  Inner nodes and leaves do not share a page (locality; few dirty pages per update).
+ *   S4  Without may_use_held, free_count never falls below held.
+ *   S5  Unit 0 of page 0 is never given out: ref 0 is nothing.
+ */
+#include "internal.h"
+
+#define PAGES_PER_CHUNK (1u << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT))
+#define CHUNK_BYTES ((size_t)LINDEX_UNIT_BYTES << LINDEX_CHUNK_SHIFT)
+#define LUMP_CHUNKS_MAX 32u /* 2 MiB: one huge page */
+#define REF_CHUNKS_MAX (LINDEX_TERM >> LINDEX_CHUNK_SHIFT)
+
+/* Starts of holes of @k >= 1 units: bit i is set if units i..i+k-1 are free. */
+static uint64_t hole_starts(uint64_t used, uint32_t k)
+{
+	uint64_t f = ~used;
+	uint32_t have = 1;
+
+	while (have < k) {
+		uint32_t shift = lindex_min32(have, k - have);
+
+		f &= f >> shift;
+		have += shift;
+	}
+	return f;
+}
+
+static uint8_t largest_hole(uint64_t used)
+{
+	uint64_t f = ~used;
+	uint8_t k = 0;
+
+	while (f) {
+		f &= f >> 1;
+		k++;
+	}
+	return k;
+}
+
+struct lindex_page *lindex_space_page(const struct lindex_space *sp, uint32_t page)
+{
+	if (sp->paged)
+		return &sp->books[page];
+	return &sp->dir->chunk[page / PAGES_PER_CHUNK].pages[page % PAGES_PER_CHUNK];
+}
+
+void lindex_bucket_remove(struct lindex_space *sp, uint32_t page)
+{
+	struct lindex_page *b = lindex_space_page(sp, page);
+	uint32_t *head = &sp->buckets[b->inner][b->bucket];
+
+	if (!b->bucket)
+		return;
+	if (b->prev)
+		lindex_space_page(sp, b->prev - 1)->next = b->next;
+	else
+		*head = b->next;
+	if (b->next)
+		lindex_space_page(sp, b->next - 1)->prev = b->prev;
+	if (!*head)
+		sp->nonempty[b->inner] &= ~(1ull << (b->bucket - 1));
+	if (!b->used)
+		sp->free_count--;
+	b->bucket = 0;
+	b->prev = b->next = 0;
+}
+
+void lindex_bucket_insert(struct lindex_space *sp, uint32_t page)
+{
+	struct lindex_page *b = lindex_space_page(sp, page);
+	uint32_t *head;
+
+	if (!b->used) {
+		b->inner = 0;
+		sp->free_count++;
+	}
+	b->bucket = largest_hole(b->used);
+	if (!b->bucket)
+		return;
+	head = &sp->buckets[b->inner][b->bucket];
+	b->prev = 0;
+	b->next = *head;
+	if (*head)
+		lindex_space_page(sp, *head - 1)->prev = page + 1;
+	*head = page + 1;
+	sp->nonempty[b->inner] |= 1ull << (b->bucket - 1);
+}
+
+/* ---- Lumps ------------------------------------------------------------------------------------- */
+
+/* Room for @chunks directory entries. Readers may hold the old directory: it is retired. */
+static int dir_room(struct lindex_space *sp, uint32_t chunks)
+{
+	struct lindex_dir *old = sp->dir, *dir;
+	uint32_t len = old ? old->len : 0;
+
+	if (chunks <= len)
+		return 0;
+	if (chunks > REF_CHUNKS_MAX)
+		return -ENOMEM;
+	len = len * 2 > chunks ? len * 2 : chunks < 16 ? 16 : chunks;
+	dir = lindex_pool_alloc(sp->pool, sizeof(*dir) + len * sizeof(dir->chunk[0]), 64);
+	if (!dir)
+		return -ENOMEM;
+	memset(dir, 0, sizeof(*dir) + len * sizeof(dir->chunk[0]));
+	dir->len = len;
+	if (old) {
+		memcpy(dir->chunk, old->chunk, old->len * sizeof(dir->chunk[0]));
+		old->older = sp->limbo.retired_dirs;
+		sp->limbo.retired_dirs = old;
+	}
+	lindex_store_release(&sp->dir, dir);
+	return 0;
+}
+
+static int lumps_room(struct lindex_space *sp)
+{
+	uint32_t room = sp->lumps_room ? sp->lumps_room * 2 : 16;
+	struct lindex_lump *lumps;
+
+	if (sp->nlumps < sp->lumps_room)
+		return 0;
+	lumps = lindex_pool_alloc(sp->pool, room * sizeof(*lumps), 64);
+	if (!lumps)
+		return -ENOMEM;
+	if (sp->lumps) {
+		memcpy(lumps, sp->lumps, sp->nlumps * sizeof(*lumps));
+		lindex_pool_release(sp->pool, sp->lumps, sp->lumps_room * sizeof(*lumps));
+	}
+	sp->lumps = lumps;
+	sp->lumps_room = room;
+	return 0;
+}
+
+/* A lump slot given back by trim whose chunk numbers are free again, or a new one at the end. */
+static struct lindex_lump *lump_slot(struct lindex_space *sp, uint32_t chunks)
+{
+	uint32_t i;
+
+	for (i = 0; i < sp->nlumps; i++)
+		if (!sp->lumps[i].mem && sp->lumps[i].chunks == chunks)
+			return &sp->lumps[i];
+	if (lumps_room(sp) || dir_room(sp, sp->chunks + chunks))
+		return NULL;
+	sp->lumps[sp->nlumps] = (struct lindex_lump){ .first_chunk = sp->chunks, .chunks = chunks };
+	sp->chunks += chunks;
+	return &sp->lumps[sp->nlumps++];
+}
+
+static int lump_add(struct lindex_space *sp, uint32_t chunks)
+{
+	size_t bytes = chunks * CHUNK_BYTES, books = chunks * PAGES_PER_CHUNK;
+	struct lindex_lump *lump = lump_slot(sp, chunks);
+	uint32_t i, page;
+
+	if (!lump)
+		return -ENOMEM;
+	lump->mem = lindex_pool_alloc(sp->pool, bytes, bytes == LUMP_CHUNKS_MAX * CHUNK_BYTES ?
+				      bytes : LINDEX_PAGE_BYTES);
+	if (!lump->mem)
+		return -ENOMEM; /* the slot stays, to be used by the next lump of this size */
+	lump->pages = lindex_pool_alloc(sp->pool, books * sizeof(struct lindex_page), 64);
+	if (!lump->pages) {
+		lindex_pool_release(sp->pool, lump->mem, bytes);
+		lump->mem = NULL;
+		return -ENOMEM;
+	}
+	if (sp->pool->flags & LINDEX_POOL_HUGE)
+		lindex_port_want_huge(lump->mem, bytes);
+	memset(lump->pages, 0, books * sizeof(struct lindex_page));
+	lump->free_pages = (uint32_t)books;
+	for (i = 0; i < chunks; i++) {
+		struct lindex_chunk *c = &sp->dir->chunk[lump->first_chunk + i];
+
+		c->pages = lump->pages + (size_t)i * PAGES_PER_CHUNK;
+		c->lump = (uint32_t)(lump - sp->lumps);
+		/* Readers come here only through refs that are published later. */
+		c->mem = lump->mem + i * CHUNK_BYTES;
+	}
+	for (page = (lump->first_chunk + chunks) * PAGES_PER_CHUNK;
+	     page-- > lump->first_chunk * PAGES_PER_CHUNK;) {
+		if (!page)
+			lindex_space_page(sp, 0)->used = 1; /* S5 */
+		lindex_bucket_insert(sp, page);
+	}
+	return 0;
+}
+
+/* More memory: a sixteenth of what there is, in a power of two of chunks; less if that is refused. */
+static int space_grow(struct lindex_space *sp)
+{
+	uint32_t chunks = sp->pool->flags & LINDEX_POOL_HUGE ? LUMP_CHUNKS_MAX : 1;
+
+	while (chunks < LUMP_CHUNKS_MAX && chunks * 32 <= sp->chunks)
+		chunks *= 2;
+	for (; chunks; chunks /= 2)
+		if (!lump_add(sp, chunks))
+			return 0;
+	return -ENOMEM;
+}
+
+/* ---- Units -------------------------------------------------------------------------------------- */
+
+static struct lindex_lump *page_lump(struct lindex_space *sp, uint32_t page)
+{
+	return sp->paged ? NULL : &sp->lumps[sp->dir->chunk[page / PAGES_PER_CHUNK].lump];
+}
+
+/* A page with a hole of @units, of the right sort; wholly free ones last. UINT32_MAX: none. */
+static uint32_t page_with_hole(const struct lindex_space *sp, uint32_t units, bool inner)
+{
+	uint64_t fit = sp->nonempty[inner] & ~lindex_mask(units - 1);
+
+	if (!inner)
+		fit &= ~(1ull << 63);
+	if (fit)
+		return sp->buckets[inner][lindex_ctz64(fit) + 1] - 1;
+	if (sp->free_count && (sp->may_use_held || sp->free_count > sp->held))
+		return sp->buckets[0][64] - 1;
+	return UINT32_MAX;
+}
+
+/** lindex_space_alloc() - @units in one page. Returns the ref, or 0. The bytes are not zeroed. */
+uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
+{
+	uint32_t page = page_with_hole(sp, units, inner), unit;
+	struct lindex_page *b;
+
+	if (page == UINT32_MAX) {
+		if (sp->paged ? lindex_paged_grow(sp) : space_grow(sp))
+			return 0;
+		page = page_with_hole(sp, units, inner);
+		if (page == UINT32_MAX)
+			return 0;
+	}
+	b = lindex_space_page(sp, page);
+	if (!b->used && !sp->paged)
+		page_lump(sp, page)->free_pages--;
+	lindex_bucket_remove(sp, page);
+	b->inner = inner;
+	unit = lindex_ctz64(hole_starts(b->used, units));
+	b->used |= lindex_mask(units) << unit;
+	lindex_bucket_insert(sp, page);
+	sp->used_units += units;
+	if (sp->paged)
+		lindex_paged_dirty(sp, page * LINDEX_PAGE_UNITS);
+	return page * LINDEX_PAGE_UNITS + unit;
+}
+
+/** lindex_space_release() - Give units back; their kind bytes become 0. No reader may reach them. */
+void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
+{
+	uint32_t page = ref / LINDEX_PAGE_UNITS, unit = ref % LINDEX_PAGE_UNITS;
+	struct lindex_page *b = lindex_space_page(sp, page);
+
+	memset(lindex_addr(sp, ref), 0, (size_t)units * LINDEX_UNIT_BYTES);
+	lindex_bucket_remove(sp, page);
+	b->used &= ~(lindex_mask(units) << unit);
+	lindex_bucket_insert(sp, page);
+	if (!b->used && !sp->paged)
+		page_lump(sp, page)->free_pages++;
+	sp->used_units -= units;
+	if (sp->paged)
+		lindex_paged_dirty(sp, ref);
+}
+
+/** lindex_space_hold() - Have at least @pages wholly free pages, and keep them for who may use them. */
+int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
+{
+	while (sp->free_count < pages)
+		if (sp->paged ? lindex_paged_grow(sp) : space_grow(sp))
+			return -ENOMEM;
+	sp->held = pages;
+	return 0;
+}
+
+/* Give back lumps without a unit in use, while more than the held pages stay. After a grace period. */
+void lindex_space_trim(struct lindex_space *sp)
+{
+	uint32_t i, page;
+
+	for (i = 0; i < sp->nlumps; i++) {
+		struct lindex_lump *lump = &sp->lumps[i];
+		uint32_t pages = lump->chunks * PAGES_PER_CHUNK;
+
+		if (!lump->mem || lump->free_pages < pages || !lump->first_chunk ||
+		    sp->free_count < sp->held + pages)
+			continue;
+		for (page = 0; page < pages; page++)
+			lindex_bucket_remove(sp, lump->first_chunk * PAGES_PER_CHUNK + page);
+		for (page = 0; page < lump->chunks; page++) {
+			sp->dir->chunk[lump->first_chunk + page].mem = NULL;
+			sp->dir->chunk[lump->first_chunk + page].pages = NULL;
+		}
+		lindex_pool_release(sp->pool, lump->mem, lump->chunks * CHUNK_BYTES);
+		lindex_pool_release(sp->pool, lump->pages, pages * sizeof(struct lindex_page));
+		lump->mem = NULL;
+		lump->pages = NULL;
+	}
+}
+
+/* ---- Life cycle --------------------------------------------------------------------------------- */
+
+int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space)
+{
+	struct lindex_space *sp = lindex_pool_alloc(pool, sizeof(*sp), 64);
+
+	if (!sp)
+		return -ENOMEM;
+	memset(sp, 0, sizeof(*sp));
+	sp->pool = pool;
+	sp->shift = LINDEX_CHUNK_SHIFT;
+	*space = sp;
+	return 0;
+}
+
+static void dirs_free(struct lindex_space *sp, struct lindex_dir *dir)
+{
+	while (dir) {
+		struct lindex_dir *older = dir->older;
+
+		lindex_pool_release(sp->pool, dir, sizeof(*dir) + dir->len * sizeof(dir->chunk[0]));
+		dir = older;
+	}
+}
+
+void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs)
+{
+	dirs_free(sp, *dirs);
+	*dirs = NULL;
+}
+
+void lindex_space_free(struct lindex_space *sp)
+{
+	uint32_t i;
+
+	for (i = 0; i < sp->nlumps; i++) {
+		struct lindex_lump *lump = &sp->lumps[i];
+
+		if (!lump->mem)
+			continue;
+		lindex_pool_release(sp->pool, lump->mem, lump->chunks * CHUNK_BYTES);
+		lindex_pool_release(sp->pool, lump->pages,
+				    lump->chunks * PAGES_PER_CHUNK * sizeof(struct lindex_page));
+	}
+	if (sp->lumps)
+		lindex_pool_release(sp->pool, sp->lumps, sp->lumps_room * sizeof(*sp->lumps));
+	lindex_space_free_dirs(sp, &sp->limbo.retired_dirs);
+	lindex_space_free_dirs(sp, &sp->limbo.waiting_dirs);
+	if (sp->dir)
+		sp->dir->older = NULL;
+	dirs_free(sp, sp->dir);
+	lindex_pool_release(sp->pool, sp, sizeof(*sp));
+}

@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Insert and remove: one mechanism. The keys [first, last] are cut out of the tree along two paths,
+ * new leaves are written for what is left at the cut and for the new run, and the nodes above are
+ * rewritten as far up as an entry changes more than its ref:
+ *
+ *                  root                       left and right path meet in one node (often the
+ *                 /    \                      leaf). On each level the entries left of the cut, the
+ *           +----+      +----+                fresh ones and those right of the cut are packed
+ *           |  left     right|                into new nodes. Subtrees between the paths are
+ *        ...X  ~~~~~~~~~~~  X...              dropped whole (retire.c walks them later).
+ *
+ *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish().
+ *   U2  Before publish() the change can be undone (undo()); after it nothing can fail.
+ *   U3  At most 3 leaves and 3 inner nodes per level are written, whatever is overwritten.
+ *   U4  A remove that cuts no run writes leaves no larger than those it replaces: every kind of
+ *       leaf encodes any subset of its runs in no more units (DESIGN.md, "remove never grows").
+ */
+#include "internal.h"
+#include "scratch.h"
+
+#define MADE_MAX 64u
+#define STEP_BUDGET 8u /* nodes walked and freed per update: more than one update retires */
+
+/* One level of the cut. Entries il..ir of the list left.entries | right.entries are replaced. */
+struct cut {
+	uint32_t left, right;     /* refs of the inner nodes; equal above the fork */
+	uint32_t il, ir;          /* first and last entry replaced, after joining with a neighbour */
+	uint32_t il_path, ir_path;/* entries that the paths went through */
+	uint32_t joined;          /* neighbour of the level below that was joined, to be retired; or 0 */
+};
+
+struct update {
+	struct lindex *ix;
+	struct lindex_space *sp;
+	struct lindex_scratch *s;
+	uint64_t first, last;
+	const struct lindex_run *run; /* NULL: remove */
+	uint32_t levels;
+	struct cut cut[LINDEX_MAX_LEVEL + 2]; /* [1..levels] */
+	uint32_t left_leaf, right_leaf;       /* refs; 0: a terminal run, or inline */
+	struct lindex_run left_term, right_term;
+	uint32_t nruns, kept_left, kept_right; /* s->runs; untouched at either end of it */
+	uint32_t nfresh;                       /* s->fresh: entries for the next level up */
+	uint32_t made[MADE_MAX], nmade;
+	bool cuts, changes, may_wait;
+	uint32_t published_at; /* level whose ref was stored in place; 0: the root word was */
+};
+
+static bool shared_with_snapshot(const struct update *u, const struct lindex_node *node)
+{
+	return u->ix->newest && lindex_from32(node->gen) <= u->ix->newest->gen;
+}
+
+static const struct lindex_inner *inner_at(const struct update *u, uint32_t ref)
+{
+	return (const struct lindex_inner *)lindex_node_at(u->sp, ref);
+}
+
+/* ---- Find the cut -------------------------------------------------------------------------------- */
+
+static int need(struct update *u, uint32_t ref, uint32_t level)
+{
+	return u->sp->paged ? lindex_paged_need(u->sp, ref, level) : 0;
+}
+
+/* Path to @key; @right: fill the right halves. */
+static int descend(struct update *u, uint64_t key, bool right)
+{
+	uint32_t ref = lindex_root_ref(u->ix->root), level, i, child;
+	int err = need(u, ref, u->levels);
+
+	for (level = u->levels; level && !err; level--) {
+		const struct lindex_inner *in = inner_at(u, ref);
+		struct cut *c = &u->cut[level];
+
+		i = lindex_inner_find(in, key);
+		if (right) {
+			c->right = ref;
+			c->ir = c->ir_path = i;
+		} else {
+			c->left = ref;
+			c->il = c->il_path = i;
+		}
+		child = lindex_inner_ref(in, i);
+		if (child & LINDEX_TERM) {
+			lindex_term_run(lindex_inner_term(in, child),
+					right ? &u->right_term : &u->left_term);
+			ref = 0;
+			break;
+		}
+		ref = child;
+		err = need(u, ref, level - 1);
+	}
+	*(right ? &u->right_leaf : &u->left_leaf) = ref;
+	return err;
+}
+
+static int find_cut(struct update *u)
+{
+	/* An insert looks one key further on both sides: what it touches it may join. */
+	uint64_t lo = u->run && u->first ? u->first - 1 : u->first;
+	uint64_t hi = u->run && u->last != UINT64_MAX ? u->last + 1 : u->last;
+	int err;
+
+	u->levels = lindex_root_level(u->ix->root);
+	err = descend(u, lo, false);
+	return err ? err : descend(u, hi, true);
+}
+
+/* ---- What is left at the cut ---------------------------------------------------------------------- */
+
+static uint32_t decode_end(struct update *u, bool right)
+{
+	uint32_t ref = right ? u->right_leaf : u->left_leaf;
+
+	if (ref)
+		return lindex_leaf_decode(lindex_node_at(u->sp, ref), u->s->decoded);
+	u->s->decoded[0] = right ? u->right_term : u->left_term;
+	return 1;
+}
+
+static void add_run(struct update *u, const struct lindex_run *r)
+{
+	struct lindex_run *runs = u->s->runs;
+
+	if (u->nruns && lindex_run_joins(&runs[u->nruns - 1], r)) {
+		runs[u->nruns - 1].last = r->last;
+		u->kept_left = lindex_min32(u->kept_left, u->nruns - 1);
+		return;
+	}
+	runs[u->nruns++] = *r;
+}
+
+static void collect_left(struct update *u, const struct lindex_run *runs, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && runs[i].first < u->first; i++) {
+		u->s->runs[u->nruns] = runs[i];
+		if (runs[i].last >= u->first) {
+			u->s->runs[u->nruns].last = u->first - 1;
+			u->cuts = u->changes = true;
+		} else {
+			u->kept_left = i + 1;
+		}
+		u->nruns++;
+	}
+}
+
+static void collect_right(struct update *u, const struct lindex_run *runs, uint32_t n)
+{
+	uint32_t i, before;
+
+	for (i = 0; i < n && runs[i].last <= u->last; i++)
+		u->changes |= runs[i].last >= u->first;
+	for (; i < n; i++) {
+		struct lindex_run r = runs[i];
+
+		if (r.first <= u->last) {
+			r.value += r.step ? u->last + 1 - r.first : 0;
+			r.first = u->last + 1;
+			u->cuts = u->changes = true;
+			u->kept_right = 0;
+		}
+		before = u->nruns;
+		add_run(u, &r);
+		u->kept_right += u->nruns > before && r.first == runs[i].first;
+	}
+}
+
+/* s->runs: everything in the two cut leaves but [first, last], and the new run. */
+static void collect(struct update *u, const struct lindex_slot *slot)
+{
+	bool one = slot || (u->left_leaf ? u->left_leaf == u->right_leaf :
+			    u->levels && !u->right_leaf && u->cut[1].left == u->cut[1].right &&
+			    u->cut[1].il == u->cut[1].ir);
+	const struct lindex_run *runs = slot ? slot->runs : u->s->decoded;
+	uint32_t n = slot ? slot->n : decode_end(u, false);
+
+	u->nruns = u->kept_left = u->kept_right = 0;
+	u->cuts = false;
+	u->changes = u->run || !one;
+	collect_left(u, runs, n);
+	if (u->run)
+		add_run(u, u->run);
+	if (!one)
+		n = decode_end(u, true);
+	collect_right(u, runs, n);
+}
+
+/* ---- Leaves ---------------------------------------------------------------------------------------- */
+
+static uint32_t make(struct update *u, uint32_t units, bool inner)
+{
+	uint32_t ref = u->nmade < MADE_MAX ? lindex_space_alloc(u->sp, units, inner) : 0;
+
+	if (ref) {
+		u->made[u->nmade++] = ref;
+		lindex_node_at(u->sp, ref)->units = (uint8_t)units;
+		u->ix->cost.nodes_written++;
+		u->ix->cost.bytes_written += units * LINDEX_UNIT_BYTES;
+	}
+	return ref;
+}
+
+static void undo(struct update *u)
+{
+	while (u->nmade)
+		lindex_node_free(u->sp, u->made[--u->nmade]);
+}
+
+/* A leaf for s->runs[lo, hi), which fit: an entry in s->fresh. A single run needs no leaf below a node. */
+static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct lindex_plan *plan, bool may_term)
+{
+	struct lindex_entry *e = &u->s->fresh[u->nfresh];
+
+	*e = (struct lindex_entry){ .sep = u->s->runs[lo].first, .ref = LINDEX_TERM };
+	if (hi - lo == 1 && may_term) {
+		e->run = u->s->runs[lo];
+	} else {
+		e->ref = make(u, plan->units, false);
+		if (!e->ref)
+			return -ENOMEM;
+		lindex_leaf_encode(plan, u->s->runs + lo, lindex_node_at(u->sp, e->ref), u->ix->gen);
+	}
+	u->nfresh++;
+	return 0;
+}
+
+static bool fits(const struct update *u, uint32_t lo, uint32_t hi, struct lindex_plan *plan)
+{
+	return lo < hi && lindex_leaf_fit(u->s->runs + lo, hi - lo, u->ix->leaf_units, true, plan) == hi - lo;
+}
+
+/* As few leaves as it takes; halves that do not fit are halved. */
+static int make_halves(struct update *u, uint32_t lo, uint32_t hi)
+{
+	struct lindex_plan plan;
+	uint32_t m;
+	int err = 0;
+
+	while (lo < hi && !err) {
+		m = hi - lo;
+		while (!fits(u, lo, lo + m, &plan))
+			m = (m + 1) / 2;
+		if (u->nfresh == SCRATCH_PIECES)
+			return -ENOMEM;
+		err = make_leaf(u, lo, lo + m, &plan, true);
+		lo += m;
+	}
+	return err;
+}
+
+/*
+ * Where to divide runs that do not fit one leaf. At the end of the cut, where appends come, fill the
+ * first leaf; else in the middle, if both halves fit; else around the change: what is before and
+ * after it was part of one leaf and still fits one (U4), whatever the new run looks like.
+ */
+static int make_leaves(struct update *u)
+{
+	uint32_t n = u->nruns, mid = n / 2, m;
+	struct lindex_plan plan, second;
+	int err;
+
+	if (!n)
+		return 0;
+	if (fits(u, 0, n, &plan))
+		return make_leaf(u, 0, n, &plan, u->levels > 0);
+	if (!u->kept_right) {
+		m = lindex_leaf_fit(u->s->runs, n, u->ix->leaf_units, false, &plan);
+		if (fits(u, m, n, &second)) {
+			err = make_leaf(u, 0, m, &plan, true);
+			return err ? err : make_leaf(u, m, n, &second, true);
+		}
+	}
+	if (fits(u, 0, mid, &plan) && fits(u, mid, n, &second)) {
+		err = make_leaf(u, 0, mid, &plan, true);
+		return err ? err : make_leaf(u, mid, n, &second, true);
+	}
+	err = make_halves(u, 0, u->kept_left);
+	if (!err)
+		err = make_halves(u, u->kept_left, n - u->kept_right);
+	return err ? err : make_halves(u, n - u->kept_right, n);
+}
+
+/* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
+
+/* Runs of entry @i of @in, if there are few enough to be joined. 0: no. */
+static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, uint32_t i, uint32_t *ref)
+{
+	uint32_t child = lindex_inner_ref(in, i);
+
+	*ref = 0;
+	if (child & LINDEX_TERM) {
+		lindex_term_run(lindex_inner_term(in, child), &u->s->decoded[0]);
+		return 1;
+	}
+	if (need(u, child, 0) || lindex_node_at(u->sp, child)->units > u->ix->leaf_units / 2)
+		return 0;
+	*ref = child;
+	return lindex_leaf_decode(lindex_node_at(u->sp, child), u->s->decoded);
+}
+
+/* If what is left is small, take a neighbour in, provided that the two fit well. */
+static void join_leaves(struct update *u)
+{
+	struct cut *c = &u->cut[1];
+	struct lindex_run *runs = u->s->runs;
+	const struct lindex_inner *left, *right;
+	uint32_t m, n = u->nruns, ref;
+	struct lindex_plan plan;
+
+	if (!u->levels || !n || n > LINDEX_LEAF_RUNS / 2 || !fits(u, 0, n, &plan) ||
+	    plan.units > u->ix->leaf_units / 4 + 1)
+		return;
+	left = inner_at(u, c->left);
+	right = inner_at(u, c->right);
+	if (c->ir + 1 < lindex_node_n(&right->head) &&
+	    (m = neighbour_runs(u, right, c->ir + 1, &ref)) != 0) {
+		memcpy(runs + n, u->s->decoded, m * sizeof(*runs));
+		u->nruns = n + m;
+		if (fits(u, 0, n + m, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+			c->ir++;
+			c->joined = ref;
+			return;
+		}
+		u->nruns = n;
+	}
+	if (c->il && (m = neighbour_runs(u, left, c->il - 1, &ref)) != 0) {
+		memmove(runs + m, runs, n * sizeof(*runs));
+		memcpy(runs, u->s->decoded, m * sizeof(*runs));
+		u->nruns = n + m;
+		if (fits(u, 0, n + m, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+			c->il--;
+			c->joined = ref;
+			return;
+		}
+		memmove(runs, runs + m, n * sizeof(*runs));
+		u->nruns = n;
+	}
+}
+
+/* ---- Inner levels ------------------------------------------------------------------------------------ */
+
+/* Nothing but the ref of one entry changes, in a node that only current readers can reach. */
+static bool fits_in_place(const struct update *u, uint32_t level)
+{
+	const struct cut *c = &u->cut[level];
+	const struct lindex_inner *in = inner_at(u, c->left);
+
+	return u->nfresh == 1 && c->left == c->right && c->il == c->ir &&
+	       u->s->fresh[0].ref != LINDEX_TERM && !(lindex_inner_ref(in, c->il) & LINDEX_TERM) &&
+	       u->s->fresh[0].sep == lindex_node_base(&in->head) + lindex_inner_key(in, c->il) &&
+	       !shared_with_snapshot(u, &in->head);
+}
+
+/* s->entries: left of the cut, fresh, right of the cut. Returns how many. */
+static uint32_t compose(struct update *u, uint32_t level)
+{
+	const struct cut *c = &u->cut[level];
+	struct lindex_entry *e = u->s->entries, *from = u->s->decoded_entries;
+	uint32_t n, right;
+
+	(void)lindex_inner_decode(inner_at(u, c->left), from);
+	memcpy(e, from, c->il * sizeof(*e));
+	n = c->il;
+	memcpy(e + n, u->s->fresh, u->nfresh * sizeof(*e));
+	n += u->nfresh;
+	right = lindex_inner_decode(inner_at(u, c->right), from);
+	memcpy(e + n, from + c->ir + 1, (right - c->ir - 1) * sizeof(*e));
+	return n + right - c->ir - 1;
+}
+
+/* A node that would be less than a quarter full takes a neighbour's entries in. Returns how many now. */
+static uint32_t join_inner(struct update *u, uint32_t level, uint32_t n)
+{
+	struct lindex_entry *e = u->s->entries, *from = u->s->decoded_entries;
+	struct cut *up = &u->cut[level + 1];
+	const struct lindex_inner *left, *right;
+	uint32_t bytes, m, ref;
+
+	if (!n || level == u->levels || lindex_inner_fit(e, n, &bytes) < n || bytes >= LINDEX_INNER_MIN_BYTES)
+		return n;
+	left = inner_at(u, up->left);
+	right = inner_at(u, up->right);
+	if (up->ir + 1 < lindex_node_n(&right->head)) {
+		ref = lindex_inner_ref(right, up->ir + 1);
+		if (need(u, ref, level))
+			return n;
+		m = lindex_inner_decode(inner_at(u, ref), from);
+		memcpy(e + n, from, m * sizeof(*e));
+		up->ir++;
+	} else if (up->il) {
+		ref = lindex_inner_ref(left, up->il - 1);
+		if (need(u, ref, level))
+			return n;
+		m = lindex_inner_decode(inner_at(u, ref), from);
+		memmove(e + m, e, n * sizeof(*e));
+		memcpy(e, from, m * sizeof(*e));
+		up->il--;
+	} else {
+		return n;
+	}
+	up->joined = ref;
+	return n + m;
+}
+
+static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n, uint32_t level)
+{
+	struct lindex_entry *up = &u->s->next[u->nfresh];
+	uint32_t bytes;
+
+	(void)lindex_inner_fit(e, n, &bytes);
+	up->sep = e[0].sep;
+	up->ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
+	if (!up->ref)
+		return -ENOMEM;
+	lindex_inner_encode(e, n, level, u->ix->gen, lindex_node_at(u->sp, up->ref));
+	u->nfresh++;
+	return 0;
+}
+
+/* Pack s->entries[0..n) into as few nodes as hold them, evenly. Leaves their entries in s->fresh. */
+static int pack(struct update *u, uint32_t n, uint32_t level)
+{
+	const struct lindex_entry *e = u->s->entries;
+	uint32_t parts, i, bytes, at;
+	int err = 0;
+
+	for (parts = 1; parts < n; parts++) {
+		for (i = at = 0; i < parts; i++) {
+			uint32_t m = (n - at) / (parts - i);
+
+			if (lindex_inner_fit(e + at, m, &bytes) < m)
+				break;
+			at += m;
+		}
+		if (i == parts)
+			break;
+	}
+	u->nfresh = 0;
+	for (i = at = 0; i < parts && n && !err; i++) {
+		uint32_t m = (n - at) / (parts - i);
+
+		err = make_inner(u, e + at, m, level);
+		at += m;
+	}
+	memcpy(u->s->fresh, u->s->next, u->nfresh * sizeof(u->s->fresh[0]));
+	return err;
+}
+
+/* Rewrite nodes upwards until one ref says it all. Level of that ref, or above the root: levels + 1. */
+static int climb(struct update *u, uint32_t *level)
+{
+	uint32_t n;
+	int err = 0;
+
+	for (*level = 1; *level <= u->levels && !err; ++*level) {
+		if (fits_in_place(u, *level))
+			return 0;
+		n = compose(u, *level);
+		if (*level == u->levels && n == 1) { /* the root would have one child: that is the root */
+			u->s->fresh[0] = u->s->entries[0];
+			u->nfresh = 1;
+			u->levels--;
+			++*level;
+			return 0;
+		}
+		n = join_inner(u, *level, n);
+		err = pack(u, n, *level);
+	}
+	return err;
+}
+
+/* ---- Publish ------------------------------------------------------------------------------------------ */
+
+/* The level of what s->fresh[0] names, when it becomes the root. An inner root with one child is skipped. */
+static int publish_tree(struct update *u)
+{
+	struct lindex_entry top = u->s->fresh[0];
+	uint32_t level = u->levels;
+
+	while (level && top.ref != LINDEX_TERM) {
+		const struct lindex_inner *in;
+		uint32_t child;
+
+		if (need(u, top.ref, level))
+			break;
+		in = inner_at(u, top.ref);
+		child = lindex_inner_ref(in, 0);
+		if (lindex_node_n(&in->head) > 1 || child & LINDEX_TERM)
+			break;
+		lindex_retire_node(u->ix, top.ref);
+		top.ref = child;
+		level--;
+	}
+	lindex_publish_root(u->ix, top.ref, level);
+	return 0;
+}
+
+/* Several fresh entries and no node above them: a new root. Terminal: it needs a node too. */
+static int grow_root(struct update *u)
+{
+	int err;
+
+	while (u->nfresh > 1 || (u->nfresh == 1 && u->s->fresh[0].ref == LINDEX_TERM)) {
+		uint32_t n = u->nfresh;
+
+		memcpy(u->s->entries, u->s->fresh, n * sizeof(u->s->fresh[0]));
+		err = pack(u, n, u->levels + 1);
+		if (err)
+			return err;
+		u->levels++;
+	}
+	return 0;
+}
+
+/* From here the change is done; what it replaced is retired. */
+static void retire_old(struct update *u, uint32_t levels)
+{
+	uint32_t level, i;
+
+	if (u->left_leaf)
+		lindex_retire_node(u->ix, u->left_leaf);
+	if (u->right_leaf && u->right_leaf != u->left_leaf)
+		lindex_retire_node(u->ix, u->right_leaf);
+	for (level = 1; level <= levels; level++) {
+		const struct cut *c = &u->cut[level];
+		const struct lindex_inner *left = inner_at(u, c->left), *right = inner_at(u, c->right);
+		bool one = c->left == c->right;
+		uint32_t end = one ? c->ir_path : lindex_node_n(&left->head);
+
+		if (c->joined)
+			lindex_retire_node(u->ix, c->joined);
+		for (i = c->il_path + 1; i < end; i++)
+			if (!(lindex_inner_ref(left, i) & LINDEX_TERM))
+				lindex_retire_subtree(u->ix, lindex_inner_ref(left, i));
+		for (i = 0; !one && i < c->ir_path; i++)
+			if (!(lindex_inner_ref(right, i) & LINDEX_TERM))
+				lindex_retire_subtree(u->ix, lindex_inner_ref(right, i));
+		if (level == u->published_at)
+			break;
+		lindex_retire_node(u->ix, c->left);
+		if (!one)
+			lindex_retire_node(u->ix, c->right);
+	}
+}
+
+static void publish_in_place(struct update *u, uint32_t level)
+{
+	const struct cut *c = &u->cut[level];
+
+	u->published_at = level;
+	/* Partner: the acquire load of refs in lookup_body.h (A.3). */
+	lindex_store_release(&lindex_inner_refs(inner_at(u, c->left))[c->il],
+			     lindex_to32(u->s->fresh[0].ref));
+	if (u->sp->paged)
+		lindex_paged_dirty(u->sp, c->left);
+}
+
+/* ---- The update ---------------------------------------------------------------------------------------- */
+
+static int apply_tree(struct update *u)
+{
+	uint32_t levels = u->levels, level;
+	int err;
+
+	if (!levels && u->nruns <= LINDEX_INLINE_RUNS &&
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns, u->may_wait)) {
+		retire_old(u, 0);
+		return 0;
+	}
+	join_leaves(u);
+	err = make_leaves(u);
+	if (!err)
+		err = climb(u, &level);
+	if (err)
+		return err;
+	if (level <= levels) {
+		publish_in_place(u, level);
+	} else if (!u->nfresh) {
+		(void)lindex_publish_inline(u->ix, NULL, 0, false);
+	} else if (u->nfresh == 1 && u->s->fresh[0].ref == LINDEX_TERM &&
+		   !lindex_publish_inline(u->ix, &u->s->fresh[0].run, 1, u->may_wait)) {
+		; /* the last run went into the header */
+	} else {
+		err = grow_root(u);
+		if (err)
+			return err;
+		publish_tree(u);
+	}
+	retire_old(u, levels);
+	return 0;
+}
+
+/* One attempt. -ENOMEM: undone. */
+static int attempt(struct update *u)
+{
+	const struct lindex_slot *slot = NULL;
+	int err;
+
+	memset(u->cut, 0, sizeof(u->cut));
+	u->nfresh = u->nmade = u->levels = u->published_at = 0;
+	u->left_leaf = u->right_leaf = 0;
+	if (u->ix->root & LINDEX_ROOT_INLINE) {
+		slot = lindex_slot_of(u->ix, u->ix->root);
+	} else {
+		err = find_cut(u);
+		if (err)
+			return err;
+	}
+	collect(u, slot);
+	if (!u->changes)
+		return 0;
+	err = apply_tree(u);
+	if (err)
+		undo(u);
+	return err;
+}
+
+static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct lindex_run *run)
+{
+	struct update u = {
+		.ix = ix, .sp = ix->space, .s = ix->pool->scratch,
+		.first = first, .last = last, .run = run, .may_wait = !ix->reserved,
+	};
+	int err;
+
+	ix->cost = (struct lindex_update_cost){ 0 };
+	lindex_retire_step(ix, STEP_BUDGET, u.may_wait);
+	if (u.sp->paged) {
+		err = lindex_paged_room(ix);
+		if (err)
+			return err;
+	}
+	if (ix->reserved)
+		lindex_reserve_use(ix);
+	err = attempt(&u);
+	if (err != -ENOMEM || run || u.cuts)
+		return err;
+	/* Deletion always works: take the standing reserve; if that is used up, wait for readers. */
+	u.sp->may_use_held = true;
+	err = attempt(&u);
+	if (err == -ENOMEM) {
+		lindex_drop_all(ix);
+		lindex_retire_all(u.sp);
+		err = attempt(&u);
+	}
+	u.sp->may_use_held = false;
+	return err;
+}
+
+int lindex_insert(struct lindex *ix, const struct lindex_run *run)
+{
+	struct lindex_run r = *run;
+	int err = lindex_run_valid(run);
+
+	if (err)
+		return err;
+	if (ix->flags & LINDEX_IX_READONLY)
+		return -EROFS;
+	r.mapped = 1;
+	return update(ix, r.first, r.last, &r);
+}
+
+int lindex_remove(struct lindex *ix, uint64_t first, uint64_t last)
+{
+	if (first > last)
+		return -EINVAL;
+	if (ix->flags & LINDEX_IX_READONLY)
+		return -EROFS;
+	return update(ix, first, last, NULL);
+}
