@@ -54,7 +54,7 @@ echo "ok pkg-config, static"
 mkdir "$tmp/project"
 cp "$here/consumer.c" "$tmp/project"
 cp "$here/CMakeLists.consumer.txt" "$tmp/project/CMakeLists.txt"
-cmake -S "$tmp/project" -B "$tmp/project/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+cmake -G Ninja -S "$tmp/project" -B "$tmp/project/build" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
 cmake --build "$tmp/project/build" >/dev/null
 linked_to "$tmp/project/build/shared" || fail "find_package: not linked to liblindex.so.0"
 ! linked_to "$tmp/project/build/static" || fail "find_package: static links the shared library"

@@ -26,7 +26,7 @@ files()
 	else
 		local pattern
 		for pattern in "$@"; do
-			find . -path ./build -prune -o -type f -path "./$pattern" -print | sed 's,^\./,,'
+			find . \( -path ./build -o -path ./.git \) -prune -o -type f -path "./$pattern" -print | sed 's,^\./,,'
 		done
 	fi
 }
