@@ -15,8 +15,8 @@
 
 struct builder_level {
 	uint32_t n;
-	bool emitted; /* a node of this level was closed: there will be one above */
-	struct lindex_entry e[LEVEL_ENTRIES];
+	bool emitted;           /* a node of this level was closed: there will be one above */
+	struct lindex_entry *e; /* LEVEL_ENTRIES, from when the level is first used */
 };
 
 struct lindex_builder {
@@ -42,7 +42,6 @@ int lindex_builder_create(struct lindex *ix, const struct lindex_place *to, uint
 			  struct lindex_builder **out)
 {
 	struct lindex_builder *b = lindex_pool_alloc(ix->pool, sizeof(*b), 64);
-	uint32_t i;
 
 	if (!b)
 		return -ENOMEM;
@@ -53,18 +52,21 @@ int lindex_builder_create(struct lindex *ix, const struct lindex_place *to, uint
 	b->gen = gen;
 	b->head = b->tail = 0;
 	b->leaves = false;
-	for (i = 0; i <= LINDEX_MAX_LEVEL + 1; i++) {
-		b->level[i].n = 0;
-		b->level[i].emitted = false;
-	}
+	memset(b->level, 0, sizeof(b->level));
 	*out = b;
 	return 0;
 }
 
 void lindex_builder_free(struct lindex_builder *b)
 {
-	if (b)
-		lindex_pool_release(b->pool, b, sizeof(*b));
+	uint32_t i;
+
+	if (!b)
+		return;
+	for (i = 0; i < LINDEX_MAX_LEVEL + 2; i++)
+		if (b->level[i].e)
+			lindex_pool_release(b->pool, b->level[i].e, LEVEL_ENTRIES * sizeof(*b->level[i].e));
+	lindex_pool_release(b->pool, b, sizeof(*b));
 }
 
 /* ---- Inner levels ------------------------------------------------------------------------------- */
@@ -94,7 +96,7 @@ static int builder_inner(struct lindex_builder *b, uint32_t level, bool last)
 	node = b->to.place(b->to.ctx, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true, &up.ref);
 	if (!node)
 		return -ENOMEM;
-	lindex_inner_encode(l->e, m, level, b->gen, node);
+	lindex_inner_encode(l->e, m, level, b->gen, b->leaf_units - 1, node);
 	memmove(l->e, l->e + m, (l->n - m) * sizeof(l->e[0]));
 	l->n -= m;
 	l->emitted = true;
@@ -108,6 +110,10 @@ static int builder_add(struct lindex_builder *b, uint32_t level, const struct li
 
 	if (level > LINDEX_MAX_LEVEL)
 		return -ENOMEM; /* more than refs can name */
+	if (!l->e)
+		l->e = lindex_pool_alloc(b->pool, LEVEL_ENTRIES * sizeof(*l->e), 64);
+	if (!l->e)
+		return -ENOMEM;
 	if (l->n == LEVEL_ENTRIES)
 		err = builder_inner(b, level, false);
 	if (!err)
@@ -137,7 +143,7 @@ static bool builder_wants_term(const struct lindex_run *runs, uint32_t n, uint32
 	for (i = 1; i < TERM_LOOKAHEAD; i++)
 		if (run_is_long(&runs[i]))
 			return m == 1;
-	rest = lindex_leaf_fit(runs + 1, n - 1, max_units, false, &after);
+	rest = lindex_leaf_fit_most(runs + 1, n - 1, max_units, &after);
 	with_term = (uint32_t)(sizeof(struct lindex_term) + 8 + after.units * LINDEX_UNIT_BYTES);
 	/* Bytes per run, compared crosswise. */
 	return with_term * m < plan->units * LINDEX_UNIT_BYTES * (rest + 1);
@@ -151,7 +157,7 @@ static int builder_leaf(struct lindex_builder *b)
 	struct lindex_plan plan;
 	void *node;
 
-	m = lindex_leaf_fit(runs, n, b->leaf_units, false, &plan);
+	m = lindex_leaf_fit_most(runs, n, b->leaf_units, &plan);
 	if (builder_wants_term(runs, n, b->leaf_units, m, &plan)) {
 		m = 1;
 		up.ref = LINDEX_TERM;

@@ -5,11 +5,14 @@
 #include "internal.h"
 #include "scratch.h"
 
-#define EPSILON_DEFAULT 8u
+#define EPSILON_DEFAULT 16u
 #define NODE_BYTES_DEFAULT 512u
 
-/* Pages that one update may take at worst (update.c counts them). */
-#define UPDATE_PAGES 12u
+/* Pages that one update may take at worst, after a few more have made the tree higher (update.c, U3). */
+static uint32_t update_pages(const struct lindex *ix)
+{
+	return 3 * (lindex_root_level(ix->root) + 2) + 2;
+}
 
 /** lindex_new() - An empty read-write index without a space, listed in its pool. */
 int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct lindex **out)
@@ -19,7 +22,7 @@ int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct
 	struct lindex *ix;
 
 	if (epsilon < 2 || epsilon > LINDEX_INNER_MAX || node_bytes % LINDEX_UNIT_BYTES ||
-	    node_bytes < 256 || node_bytes > LINDEX_MAX_UNITS * LINDEX_UNIT_BYTES)
+	    node_bytes < 256 || node_bytes > LINDEX_LEAF_UNITS * LINDEX_UNIT_BYTES)
 		return -EINVAL;
 	ix = lindex_pool_alloc(pool, sizeof(*ix), 64);
 	if (!ix)
@@ -102,25 +105,27 @@ void lindex_free(struct lindex *ix)
 int lindex_reserve(struct lindex *ix, uint32_t n)
 {
 	struct lindex_space *sp = ix->space;
-	uint64_t others;
+	uint64_t others, pages = update_pages(ix);
 	int err;
 
 	if (ix->flags & LINDEX_IX_READONLY)
 		return -EROFS;
-	others = sp->held - (uint64_t)ix->reserved * UPDATE_PAGES;
-	if (others + (uint64_t)n * UPDATE_PAGES > UINT32_MAX)
+	others = sp->held - (uint64_t)ix->reserved * ix->reserved_pages;
+	if (others + n * pages > UINT32_MAX)
 		return -ENOMEM;
-	err = lindex_space_hold(sp, (uint32_t)(others + (uint64_t)n * UPDATE_PAGES));
-	if (!err)
-		ix->reserved = n;
-	return err;
+	err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	if (err)
+		return err;
+	ix->reserved = n;
+	ix->reserved_pages = (uint32_t)pages;
+	return 0;
 }
 
 /** lindex_reserve_use() - One reserved update begins: its pages may be taken. */
 void lindex_reserve_use(struct lindex *ix)
 {
 	ix->reserved--;
-	ix->space->held -= UPDATE_PAGES;
+	ix->space->held -= ix->reserved_pages;
 }
 
 /* From here readers see the new contents. */

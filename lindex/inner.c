@@ -37,7 +37,7 @@ uint32_t lindex_inner_fit(const struct lindex_entry *e, uint32_t n, uint32_t *by
 
 struct inner_model {
 	struct lindex_line line;
-	uint32_t below, window; /* window: a multiple of 8 */
+	uint32_t below, above, window; /* window: a multiple of 8 */
 };
 
 /*
@@ -47,7 +47,7 @@ struct inner_model {
 static struct inner_model inner_model(const struct lindex_entry *e, uint32_t n)
 {
 	struct inner_model m = { .line = lindex_line_fit(e[n - 1].sep - e[0].sep, n - 1) };
-	uint32_t i, above = 0;
+	uint32_t i;
 
 	for (i = 0; i < n; i++) {
 		uint64_t lo = lindex_line_at(m.line.mul, m.line.pre, m.line.post,
@@ -59,10 +59,10 @@ static struct inner_model inner_model(const struct lindex_entry *e, uint32_t n)
 		hi = lindex_min64(hi, n - 1);
 		if (hi > i && hi - i > m.below)
 			m.below = (uint32_t)(hi - i);
-		if (lo < i && i - lo > above)
-			above = (uint32_t)(i - lo);
+		if (lo < i && i - lo > m.above)
+			m.above = (uint32_t)(i - lo);
 	}
-	m.window = lindex_pad8(m.below + above + 1);
+	m.window = lindex_pad8(m.below + m.above + 1);
 	return m;
 }
 
@@ -81,8 +81,12 @@ static void inner_put_term(struct lindex_term *t, const struct lindex_run *run)
 	t->step = run->step;
 }
 
-/** lindex_inner_encode() - Write a node of entries that fit. Its units: from lindex_inner_fit()'s bytes. */
-void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t level, uint32_t gen, void *node)
+/**
+ * lindex_inner_encode() - Write a node of entries that fit. Its units: from lindex_inner_fit()'s bytes.
+ * @lines: Data lines that a full leaf has: what the prefetch hint expects.
+ */
+void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t level, uint32_t gen,
+			 uint32_t lines, void *node)
 {
 	struct inner_model m = inner_model(e, n);
 	uint32_t kw = inner_kw(e, n), terms = inner_terms(e, n), i, t = 0;
@@ -102,10 +106,14 @@ void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t leve
 	in->mul = lindex_to32(m.line.mul);
 	in->pre = m.line.pre;
 	in->post = m.line.post;
-	in->below = (uint8_t)m.below;
-	in->window = (uint8_t)m.window;
+	in->below = lindex_to16((uint16_t)m.below);
+	in->above = lindex_to16((uint16_t)m.above);
+	in->window = lindex_to16((uint16_t)m.window);
 	in->kw = (uint8_t)kw;
-	in->nterm = (uint8_t)terms;
+	in->start_max = lindex_to16((uint16_t)(lindex_pad8(n) - m.window));
+	in->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(n, kw));
+	in->nterm = lindex_to16((uint16_t)terms);
+	in->lines = (uint8_t)(level == 1 ? lines : 0);
 	refs = lindex_inner_refs(in);
 	term = (struct lindex_term *)((uint8_t *)node + lindex_inner_terms_at(n, kw));
 	memset(keys, 0xff, (size_t)kw * lindex_pad8(n));
@@ -147,19 +155,84 @@ uint32_t lindex_inner_decode(const struct lindex_inner *in, struct lindex_entry 
 	return n;
 }
 
-/** lindex_inner_find() - Index of the entry for @key, without the model: the writer's way. */
-uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key)
+/* Bytes [0, cut) of @from, @room bytes left open, bytes [resume, len): an array with a gap in it. */
+static void copy_around(uint8_t *to, const uint8_t *from, size_t cut, size_t room, size_t resume, size_t len)
 {
-	uint32_t lo = 0, hi = lindex_node_n(&in->head);
-	uint64_t base = lindex_node_base(&in->head), off = key > base ? key - base : 0;
+	memcpy(to, from, cut);
+	memcpy(to + cut + room, from + resume, len - resume);
+}
 
-	while (hi - lo > 1) {
-		uint32_t mid = (lo + hi) / 2;
+static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
+			    uint32_t m, uint32_t window_max, uint32_t *bytes)
+{
+	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, i;
+	uint64_t base = lindex_node_base(&in->head);
+	uint32_t shift = now > n ? now - n : n - now;
 
-		if (lindex_inner_key(in, mid) <= off)
-			lo = mid;
+	*bytes = lindex_inner_bytes(now, in->kw, lindex_from16(in->nterm));
+	if (!m || now > LINDEX_INNER_MAX || *bytes > LINDEX_INNER_UNITS * LINDEX_UNIT_BYTES ||
+	    *bytes < LINDEX_INNER_MIN_BYTES || (!il && e[0].sep != base) ||
+	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 + shift) > window_max)
+		return false;
+	for (i = 0; i < m; i++)
+		if (e[i].ref == LINDEX_TERM || (in->kw == 4 && e[i].sep - base >= UINT32_MAX))
+			return false;
+	for (i = il; i <= ir; i++)
+		if (lindex_inner_ref(in, i) & LINDEX_TERM)
+			return false;
+	return true;
+}
+
+/**
+ * lindex_inner_replace() - A copy of @in with entries il..ir replaced by e[0..m), without a new fit.
+ * @window_max: Refuse if the search window would be wider.
+ * @bytes: Output: what the copy takes. @copy NULL: only that.
+ *
+ * Entries behind the change move by the difference in number, so the old line is wrong by that much
+ * more at most: the window is widened by it, and the node is fitted anew when it is written in full.
+ *
+ * Return: false if the copy would need another key width, has terminal runs in the change, is too
+ * full or too empty, or too wide.
+ */
+bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
+			  uint32_t m, uint32_t window_max, uint32_t *bytes, struct lindex_inner *copy)
+{
+	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, kw = in->kw, i, window;
+	uint32_t nterm = lindex_from16(in->nterm), below = lindex_from16(in->below), above = lindex_from16(in->above);
+	uint8_t *keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
+	lindex_le32 *refs;
+
+	if (!copy)
+		return replace_allowed(in, il, ir, e, m, window_max, bytes);
+	memset(copy, 0, (size_t)copy->head.units * LINDEX_UNIT_BYTES);
+	memcpy(copy, in, LINDEX_UNIT_BYTES);
+	copy->head.units = (uint8_t)((*bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES);
+	copy->head.n = lindex_to16((uint16_t)now);
+	copy->head.next = 0;
+	copy->head.flags = 0;
+	above += now > n ? now - n : 0;
+	below += now < n ? n - now : 0;
+	window = lindex_pad8(below + above + 1);
+	window = lindex_min32(window, lindex_pad8(now));
+	copy->below = lindex_to16((uint16_t)below);
+	copy->above = lindex_to16((uint16_t)above);
+	copy->window = lindex_to16((uint16_t)window);
+	copy->start_max = lindex_to16((uint16_t)(lindex_pad8(now) - window));
+	copy->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(now, kw));
+	memset(keys, 0xff, (size_t)kw * lindex_pad8(now));
+	copy_around(keys, (const uint8_t *)in + LINDEX_UNIT_BYTES, (size_t)kw * il, (size_t)kw * m,
+		    (size_t)kw * (ir + 1), (size_t)kw * n);
+	refs = lindex_inner_refs(copy);
+	copy_around((uint8_t *)refs, (const uint8_t *)lindex_inner_refs(in), 4 * (size_t)il, 4 * (size_t)m,
+		    4 * (size_t)(ir + 1), 4 * (size_t)n);
+	for (i = 0; i < m; i++) {
+		if (kw == 4)
+			lindex_st32(keys + 4 * (il + i), (uint32_t)(e[i].sep - lindex_node_base(&in->head)));
 		else
-			hi = mid;
+			lindex_st64(keys + 8 * (il + i), e[i].sep - lindex_node_base(&in->head));
+		refs[il + i] = lindex_to32(e[i].ref);
 	}
-	return lo;
+	memcpy((uint8_t *)copy + lindex_inner_terms_at(now, kw),
+	       (const uint8_t *)in + lindex_inner_terms_at(n, kw), nterm * sizeof(struct lindex_term));
+	return true;
 }

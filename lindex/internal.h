@@ -202,6 +202,7 @@ struct lindex {
 	uint32_t epsilon, leaf_units;
 	uint32_t gen;                /* birth generation of new nodes */
 	uint32_t reserved;           /* updates that lindex_reserve() promised */
+	uint32_t reserved_pages;     /* pages held for each of them */
 	struct lindex_limbo drops;   /* roots of dropped subtrees, to be walked */
 	struct lindex_port_gp slot_gp;
 	bool slot_waits;             /* the other inline slot may still have readers */
@@ -211,6 +212,7 @@ struct lindex {
 	struct lindex_update_cost cost;
 };
 
+uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
 int lindex_leaf_lookup(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run);
 extern const struct lindex_ops lindex_ops_scalar;
 const struct lindex_ops *lindex_ops_best(bool want_simd);
@@ -220,7 +222,7 @@ int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lind
 
 /* How a leaf will look: filled by fit, used by encode. */
 struct lindex_plan {
-	uint8_t kind, units, kw, lw, vw, tw, sw, dw, cap, nlines, step, neg, post, pre;
+	uint8_t kind, units, kw, lw, vw, tw, sw, dw, cap, fill, nlines, step, neg, post, pre;
 	uint16_t tagbase;
 	uint32_t runs;   /* runs covered */
 	uint32_t n;      /* head.n */
@@ -258,28 +260,32 @@ static inline unsigned int lindex_ranges_sw(const struct lindex_ranges *r)
 
 /*
  * fit: how many of runs[0..n) go into one leaf of at most max_units, and how (*plan, for that many).
- * 0: this kind cannot hold even the first. encode: writes plan->units units, zeroed before.
+ * slack: leave room for updates if there is any. 0: this kind cannot hold even the first. encode: writes plan->units units, zeroed before.
  * decode: runs of a leaf, ascending; returns how many (<= LINDEX_LEAF_RUNS).
  */
-uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			  struct lindex_plan *plan);
+uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+			   struct lindex_plan *plan);
 void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs);
-uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
 			   struct lindex_plan *plan);
 void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_sparse_decode(const struct lindex_sparse *s, struct lindex_run *runs);
-uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			  struct lindex_plan *plan);
+uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+			   struct lindex_plan *plan);
 void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs);
-uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			     struct lindex_plan *plan);
+uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+			   struct lindex_plan *plan);
 void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs);
 
-uint32_t lindex_leaf_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool whole,
-			 struct lindex_plan *plan);
+bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
+			const struct lindex_run *run, struct lindex_lines *copy);
+uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			      struct lindex_plan *plan);
+bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units, uint32_t kind,
+			 bool slack, struct lindex_plan *plan);
 void lindex_leaf_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node,
 			uint32_t gen);
 uint32_t lindex_leaf_decode(const struct lindex_node *node, struct lindex_run *runs);
@@ -300,15 +306,16 @@ struct lindex_entry {
 	struct lindex_run run;
 };
 
-#define LINDEX_INNER_MAX 120u /* entries */
-#define LINDEX_INNER_MIN_BYTES 256u /* a node below this is joined with a neighbour */
+#define LINDEX_INNER_MAX 504u /* entries */
+#define LINDEX_INNER_MIN_BYTES 1024u /* a node below this is joined with a neighbour */
 
 uint32_t lindex_inner_fit(const struct lindex_entry *e, uint32_t n, uint32_t *bytes);
 void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t level, uint32_t gen,
-			 void *node);
+			 uint32_t lines, void *node);
 uint32_t lindex_inner_decode(const struct lindex_inner *in, struct lindex_entry *e);
 uint32_t lindex_inner_window(const struct lindex_entry *e, uint32_t n);
-uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key);
+bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
+			  uint32_t m, uint32_t window_max, uint32_t *bytes, struct lindex_inner *copy);
 void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
 
 /* ---- pager.c: partial residence ---------------------------------------------------------------- */

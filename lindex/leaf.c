@@ -4,40 +4,67 @@
  */
 #include "internal.h"
 
-typedef uint32_t (*fit_fn)(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+typedef uint32_t (*fit_fn)(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
 			   struct lindex_plan *plan);
 
 /* In order of preference among equals: LINES is the fastest to search. */
-static const fit_fn fits[] = {
-	lindex_lines_fit,
-	lindex_dense_fit,
-	lindex_presence_fit,
-	lindex_sparse_fit,
+static const struct {
+	uint8_t kind;
+	fit_fn fit;
+} kinds[] = {
+	{ LINDEX_NODE_LINES, lindex_lines_fit },
+	{ LINDEX_NODE_DENSE, lindex_dense_fit },
+	{ LINDEX_NODE_PRESENCE, lindex_presence_fit },
+	{ LINDEX_NODE_SPARSE, lindex_sparse_fit },
 };
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /**
- * lindex_leaf_fit() - Plan the best leaf for the first of @runs.
- * @whole: All @n runs or nothing: the kind with the fewest units wins; returns 0 if none holds all.
- *         Otherwise the kind that holds most runs wins; one that is searched more slowly must hold
- *         1/16 more.
+ * lindex_leaf_fit_most() - Plan the leaf that holds most of the first @runs; returns how many.
+ * A kind that is searched more slowly must hold 1/16 more.
  */
-uint32_t lindex_leaf_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool whole,
-			 struct lindex_plan *plan)
+uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			      struct lindex_plan *plan)
 {
 	struct lindex_plan p;
 	uint32_t best = 0, m;
 	size_t i;
 
-	for (i = 0; i < sizeof(fits) / sizeof(fits[0]); i++) {
-		m = fits[i](runs, n, max_units, &p);
-		if (whole && m < n)
-			continue;
-		if (m && (!best || (whole ? p.units < plan->units : m * 16 > best * 17))) {
+	for (i = 0; i < KINDS; i++) {
+		m = kinds[i].fit(runs, n, max_units, false, &p);
+		if (m && m * 16 > best * 17) {
 			best = m;
 			*plan = p;
 		}
 	}
 	return best;
+}
+
+/**
+ * lindex_leaf_fit_all() - Plan a small leaf for all @n runs. False: none holds them.
+ * @kind: If not 0, what the runs were in before: if they still fit that, no other is tried. (A leaf
+ *        changes its kind when it is divided.)
+ */
+bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units, uint32_t kind,
+			 bool slack, struct lindex_plan *plan)
+{
+	struct lindex_plan p;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < KINDS && kind; i++)
+		if (kinds[i].kind == kind && kinds[i].fit(runs, n, max_units, slack, plan) == n)
+			return true;
+	for (i = 0; i < KINDS; i++) {
+		if (kinds[i].fit(runs, n, max_units, slack, &p) < n)
+			continue;
+		/* LINES takes updates line by line: what replaces it must save a quarter. */
+		if (any && p.units * 4u > plan->units * (plan->kind == LINDEX_NODE_LINES ? 3u : 4u))
+			continue;
+		any = true;
+		*plan = p;
+	}
+	return any;
 }
 
 /** lindex_leaf_encode() - Write the leaf that @plan describes into plan->units units at @node. */

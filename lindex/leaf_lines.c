@@ -7,6 +7,8 @@
 
 #define LINES_BITS (LINDEX_UNIT_BYTES * 8)
 #define LINES_CAP_MAX 32u /* one vector of byte keys */
+#define SPREAD_FILL   6u  /* lines that updates write are 6/7 full */
+#define SPREAD_OUT_OF 7u
 
 /* Largest distance of an entry from its line's first key: the pad value is not used. */
 static uint64_t lines_span_max(uint32_t kw)
@@ -31,22 +33,23 @@ static uint32_t lines_room(uint32_t units, uint32_t dw)
 
 struct lines_packer {
 	uint32_t kw, cap, units;
+	uint32_t fill; /* entries to put into one line: cap, or less to leave room for updates */
 	uint32_t nlines, in_line, n, dw;
 	uint32_t short_lines; /* closed by distance, not by count */
 	uint64_t start;       /* off of the current line's first entry */
 };
 
 /* Put an entry at @off, in the current line or a new one. False: no room. */
-static bool lines_place(struct lines_packer *p, uint64_t off)
+static LINDEX_ALWAYS_INLINE bool lines_place(struct lines_packer *p, uint64_t off)
 {
-	if (p->nlines && p->in_line < p->cap && off - p->start <= lines_span_max(p->kw)) {
+	if (p->nlines && p->in_line < p->fill && off - p->start <= lines_span_max(p->kw)) {
 		p->in_line++;
 		p->n++;
 		return true;
 	}
 	if (p->nlines + 1 > lines_room(p->units, lines_dw(off)))
 		return false;
-	p->short_lines += p->nlines && p->in_line < p->cap;
+	p->short_lines += p->nlines && p->in_line < p->fill;
 	p->dw = lines_dw(off);
 	p->nlines++;
 	p->n++;
@@ -56,14 +59,15 @@ static bool lines_place(struct lines_packer *p, uint64_t off)
 }
 
 /* Place run i and the hole before it, or neither. */
-static bool lines_place_run(struct lines_packer *p, const struct lindex_run *runs, uint32_t i)
+static LINDEX_ALWAYS_INLINE bool lines_place_run(struct lines_packer *p, const struct lindex_run *runs, uint32_t i)
 {
-	struct lines_packer before = *p;
+	struct lines_packer before;
 
-	if (i && runs[i].first != runs[i - 1].last + 1 &&
-	    !lines_place(p, runs[i - 1].last + 1 - runs[0].first))
-		return false;
-	if (lines_place(p, runs[i].first - runs[0].first))
+	if (!i || runs[i].first == runs[i - 1].last + 1)
+		return lines_place(p, runs[i].first - runs[0].first);
+	before = *p;
+	if (lines_place(p, runs[i - 1].last + 1 - runs[0].first) &&
+	    lines_place(p, runs[i].first - runs[0].first))
 		return true;
 	*p = before;
 	return false;
@@ -90,7 +94,7 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 	struct lindex_ranges seen = { 0 };
 	uint32_t i = 0, ranged = 0;
 
-	*p = (struct lines_packer){ .kw = kw, .units = units, .cap = LINES_CAP_MAX };
+	*p = (struct lines_packer){ .kw = kw, .units = units, .cap = LINES_CAP_MAX, .fill = LINES_CAP_MAX };
 	while (i < n) {
 		if (i == ranged) {
 			uint32_t pw, cap;
@@ -102,7 +106,7 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 			cap = lines_cap(kw, pw);
 			ranged++;
 			if (cap != p->cap) {
-				*p = (struct lines_packer){ .kw = kw, .units = units, .cap = cap };
+				*p = (struct lines_packer){ .kw = kw, .units = units, .cap = cap, .fill = cap };
 				i = 0;
 			}
 		}
@@ -113,8 +117,27 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 	return i;
 }
 
+/*
+ * Spread entries evenly over a few lines more, so that the next updates find room in their line
+ * (lindex_lines_patch()). Keeps the tight packing if the spread one does not fit.
+ */
+static void lines_spread(const struct lindex_run *runs, uint32_t m, struct lines_packer *p)
+{
+	uint32_t want = (p->n * SPREAD_OUT_OF + p->cap * SPREAD_FILL - 1) / (p->cap * SPREAD_FILL);
+	uint32_t lines = lindex_min32(want, lines_room(p->units, p->dw)), i;
+	struct lines_packer spread = { .kw = p->kw, .units = p->units, .cap = p->cap };
+
+	if (!lines)
+		return;
+	spread.fill = (p->n + lines - 1) / lines;
+	for (i = 0; i < m && lines_place_run(&spread, runs, i); i++)
+		;
+	if (i == m)
+		*p = spread;
+}
+
 /* Widths of exactly the first @m runs; fewer runs than were packed may have a larger cap. */
-static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines_packer *p,
+static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines_packer *p, bool slack,
 			 struct lindex_plan *plan)
 {
 	struct lindex_ranges r = { 0 };
@@ -124,13 +147,15 @@ static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines
 		lindex_ranges_add(&r, &runs[i]);
 	cap = lines_cap(p->kw, lines_pw(&r));
 	if (cap != p->cap) {
-		*p = (struct lines_packer){ .kw = p->kw, .units = p->units, .cap = cap };
+		*p = (struct lines_packer){ .kw = p->kw, .units = p->units, .cap = cap, .fill = cap };
 		for (i = 0; i < m; i++)
 			(void)lines_place_run(p, runs, i); /* fitted with a smaller cap: fits */
 	}
+	if (slack)
+		lines_spread(runs, m, p);
 	*plan = (struct lindex_plan){
 		.kind = LINDEX_NODE_LINES,
-		.kw = (uint8_t)p->kw, .cap = (uint8_t)p->cap, .dw = (uint8_t)p->dw,
+		.kw = (uint8_t)p->kw, .cap = (uint8_t)p->cap, .fill = (uint8_t)p->fill, .dw = (uint8_t)p->dw,
 		.nlines = (uint8_t)p->nlines, .n = p->n, .runs = m,
 		.units = (uint8_t)(1 + lindex_lines_dir_units(p->nlines, p->dw) + p->nlines),
 		.vw = (uint8_t)lindex_width(r.vmax - r.vmin + 1),
@@ -140,7 +165,7 @@ static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines
 	};
 }
 
-uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
 			  struct lindex_plan *plan)
 {
 	struct lines_packer p, best = { 0 };
@@ -158,7 +183,7 @@ uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t ma
 			break;
 	}
 	if (best_m)
-		lines_settle(runs, best_m, &best, plan);
+		lines_settle(runs, best_m, &best, slack, plan);
 	return best_m;
 }
 
@@ -182,6 +207,14 @@ static void lines_put(uint8_t *at, uint32_t width, uint64_t v)
 		lindex_st64(at, v);
 }
 
+/* One load and one store: a payload has at most 57 bits. Its bits are zero before. */
+static void lines_put_payload(uint8_t *line, uint32_t bit, uint64_t payload)
+{
+	uint32_t byte = lindex_min32(bit >> 3, LINDEX_UNIT_BYTES - 8);
+
+	lindex_st64(line + byte, lindex_ld64(line + byte) | payload << (bit - 8 * byte));
+}
+
 static void lines_write(struct lines_writer *w, uint64_t off, uint64_t payload)
 {
 	const struct lindex_plan *plan = w->plan;
@@ -195,7 +228,7 @@ static void lines_write(struct lines_writer *w, uint64_t off, uint64_t payload)
 	}
 	j = w->p.in_line - 1;
 	lines_put(w->line + (size_t)j * plan->kw, plan->kw, off - w->p.start);
-	lindex_put_bits(w->line, plan->cap * plan->kw * 8u + j * pw, pw, payload);
+	lines_put_payload(w->line, plan->cap * plan->kw * 8u + j * pw, payload);
 }
 
 void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node)
@@ -206,7 +239,7 @@ void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run
 		.plan = plan,
 		.dir = dir_units ? (uint8_t *)node + LINDEX_UNIT_BYTES : l->dir,
 		.line = (uint8_t *)node + LINDEX_UNIT_BYTES * (1 + dir_units),
-		.p = { .kw = plan->kw, .cap = plan->cap, .units = LINDEX_MAX_UNITS * 2 },
+		.p = { .kw = plan->kw, .cap = plan->cap, .fill = plan->fill, .units = LINDEX_LEAF_UNITS * 2 },
 	};
 
 	l->head.aux = lindex_to16((uint16_t)(plan->nlines | (plan->sw ? 0 : plan->step << 8)));
@@ -282,4 +315,200 @@ uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *ru
 	if (open)
 		open->last = lindex_from64(l->end);
 	return m;
+}
+
+/* ---- Patch: a few lines rewritten ---------------------------------------------------------------- */
+
+#define PATCH_LINES 4u /* two that the change lies in, and a neighbour on either side */
+
+/* An entry of a line, taken out. */
+struct lines_entry {
+	uint64_t first, value;
+	uint16_t tag;
+	uint8_t step, mapped;
+};
+
+/* A leaf and what a patch asks of it again and again. */
+struct lines_view {
+	const struct lindex_lines *l;
+	const uint8_t *dir, *line0;
+	uint32_t nlines, uniform_step;
+	uint64_t base, end;
+};
+
+static void lines_open(const struct lindex_lines *l, struct lines_view *v)
+{
+	uint32_t aux = lindex_from16(l->head.aux), dir_units;
+
+	v->l = l;
+	v->nlines = aux & 0xff;
+	v->uniform_step = aux >> 8 & 1;
+	dir_units = lindex_lines_dir_units(v->nlines, l->dw);
+	v->dir = dir_units ? (const uint8_t *)l + LINDEX_UNIT_BYTES : l->dir;
+	v->line0 = (const uint8_t *)l + (size_t)LINDEX_UNIT_BYTES * (1 + dir_units);
+	v->base = lindex_node_base(&l->head);
+	v->end = lindex_from64(l->end);
+}
+
+static uint64_t lines_start(const struct lines_view *v, uint32_t i)
+{
+	return v->base + lines_get(v->dir + (size_t)i * v->l->dw, v->l->dw);
+}
+
+static bool lines_joins(const struct lines_entry *a, const struct lines_entry *b)
+{
+	if (!a->mapped || !b->mapped)
+		return a->mapped == b->mapped; /* two holes are one */
+	return a->tag == b->tag && a->step == b->step &&
+	       a->value + (a->step ? b->first - a->first : 0) == b->value;
+}
+
+static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct lines_entry *e)
+{
+	const struct lindex_lines *l = v->l;
+	const uint8_t *line = v->line0 + (size_t)LINDEX_UNIT_BYTES * i;
+	uint32_t pw = lindex_lines_pw(l), bit = l->cap * l->kw * 8u, j;
+	uint64_t pad = lindex_mask(8u * l->kw), vbase = lindex_from64(l->vbase), start = lines_start(v, i);
+	uint64_t vmask = lindex_mask(l->vw), tmask = lindex_mask(l->tw);
+
+	for (j = 0; j < l->cap; j++, bit += pw) {
+		uint64_t key = lines_get(line + (size_t)j * l->kw, l->kw), w;
+		uint32_t byte = lindex_min32(bit >> 3, LINDEX_UNIT_BYTES - 8);
+
+		if (key == pad)
+			break;
+		w = lindex_ld64(line + byte) >> (bit - 8 * byte);
+		e[j].first = start + key;
+		e[j].mapped = (w & vmask) != 0;
+		e[j].value = vbase + (w & vmask) - 1;
+		w >>= l->vw;
+		e[j].tag = (uint16_t)(lindex_from16(l->tagbase) + (w & tmask));
+		e[j].step = (uint8_t)(l->sw ? w >> l->tw & 1 : v->uniform_step);
+	}
+	return j;
+}
+
+/* False if the leaf's widths cannot say it. */
+static bool lines_payload(const struct lines_view *v, const struct lines_entry *e, uint64_t *payload)
+{
+	const struct lindex_lines *l = v->l;
+	uint64_t code = e->value - lindex_from64(l->vbase) + 1;
+	uint32_t tag = (uint32_t)e->tag - lindex_from16(l->tagbase);
+
+	*payload = 0;
+	if (!e->mapped)
+		return true;
+	if (e->value < lindex_from64(l->vbase) || !code || code > lindex_mask(l->vw) ||
+	    tag > lindex_mask(l->tw) || (!l->sw && e->step != v->uniform_step))
+		return false;
+	*payload = code | (uint64_t)tag << l->vw;
+	if (l->sw)
+		*payload |= (uint64_t)e->step << (l->vw + l->tw);
+	return true;
+}
+
+/*
+ * e[0..n) with [mid->first, last] replaced by @mid, which begins behind e[0].first; last + 1 is covered
+ * by e. Returns how many now: at most n + 2.
+ */
+static uint32_t lines_splice(const struct lines_entry *e, uint32_t n, uint64_t last,
+			     const struct lines_entry *mid, struct lines_entry *out)
+{
+	struct lines_entry tail;
+	uint32_t i, m = 0;
+
+	for (i = 0; i < n && e[i].first < mid->first; i++)
+		out[m++] = e[i];
+	if (!lines_joins(&out[m - 1], mid))
+		out[m++] = *mid;
+	while (i < n && e[i].first <= last + 1)
+		i++;
+	tail = e[i - 1]; /* covers last + 1 */
+	tail.value += tail.mapped && tail.step ? last + 1 - tail.first : 0;
+	tail.first = last + 1;
+	if (!lines_joins(&out[m - 1], &tail))
+		out[m++] = tail;
+	for (; i < n; i++)
+		out[m++] = e[i];
+	return m;
+}
+
+/* Which lines hold [first - 1, last + 1]: *a to *b. False if those keys are not all inside the leaf. */
+static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t last, uint32_t *a, uint32_t *b)
+{
+	if (first <= v->base || last >= v->end)
+		return false;
+	for (*a = v->nlines - 1; lines_start(v, *a) > first - 1; --*a)
+		;
+	for (*b = *a; *b + 1 < v->nlines && lines_start(v, *b + 1) <= last + 1; ++*b)
+		;
+	return *b - *a < 2;
+}
+
+/* Put e[0..n) into lines a..b of @copy, evenly. False if distances or widths do not allow it. */
+static bool lines_refill(const struct lines_view *v, const struct lines_entry *e, uint32_t n, uint32_t a,
+			 uint32_t b, struct lindex_lines *copy)
+{
+	uint8_t *dir = (uint8_t *)copy + (v->dir - (const uint8_t *)v->l);
+	uint8_t *line = (uint8_t *)copy + (v->line0 - (const uint8_t *)v->l) + (size_t)LINDEX_UNIT_BYTES * a;
+	uint32_t kw = copy->kw, keys = copy->cap * kw, pw = lindex_lines_pw(copy), i, j, k;
+	uint64_t payload, start;
+
+	for (i = a, k = 0; i <= b; i++, line += LINDEX_UNIT_BYTES) {
+		uint32_t to = n * (i - a + 1) / (b - a + 1);
+
+		start = e[k].first;
+		if (lines_dw(start - v->base) > copy->dw || e[to - 1].first - start > lines_span_max(kw))
+			return false;
+		lines_put(dir + (size_t)i * copy->dw, copy->dw, start - v->base);
+		memset(line, 0, LINDEX_UNIT_BYTES);
+		memset(line, 0xff, keys);
+		for (j = 0; k < to; j++, k++) {
+			if (!lines_payload(v, &e[k], &payload))
+				return false;
+			lines_put(line + (size_t)j * kw, kw, e[k].first - start);
+			lines_put_payload(line, keys * 8 + j * pw, payload);
+		}
+	}
+	return true;
+}
+
+/**
+ * lindex_lines_patch() - The update that needs no new packing: a few lines of a leaf change.
+ * @old:  The leaf. @first, @last, @run: as for an update; @run NULL: remove.
+ * @copy: Output: old->units units, a sound leaf, on true. Scribbled on otherwise.
+ *
+ * The lines that the change lies in take it; if they are full, with a neighbour's help. False if the
+ * change touches the leaf's ends, if its widths cannot say the new run, or if there is no room.
+ */
+bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
+			const struct lindex_run *run, struct lindex_lines *copy)
+{
+	struct lines_entry in[PATCH_LINES * LINES_CAP_MAX], out[PATCH_LINES * LINES_CAP_MAX + 2];
+	struct lines_entry mid = { .first = first };
+	uint32_t a, b, i, n, m;
+	uint64_t payload;
+	struct lines_view v;
+
+	if (run)
+		mid = (struct lines_entry){ first, run->value, run->tag, run->step, 1 };
+	lines_open(old, &v);
+	if (!lines_affected(&v, first, last, &a, &b) || !lines_payload(&v, &mid, &payload))
+		return false;
+	for (;;) {
+		for (i = a, n = 0; i <= b; i++)
+			n += lines_take_out(&v, i, in + n);
+		m = lines_splice(in, n, last, &mid, out);
+		if (m >= b - a + 1 && m <= (b - a + 1) * old->cap)
+			break;
+		if (b - a + 1 == PATCH_LINES || v.nlines == b - a + 1)
+			return false;
+		if (b + 1 < v.nlines)
+			b++;
+		else
+			a--;
+	}
+	memcpy(copy, old, (size_t)old->head.units * LINDEX_UNIT_BYTES);
+	copy->head.n = lindex_to16((uint16_t)(lindex_node_n(&old->head) + m - n));
+	return lines_refill(&v, out, m, a, b, copy);
 }

@@ -53,7 +53,7 @@ static void sparse_window(const struct lindex_run *runs, struct lindex_plan *pla
 	plan->window = plan->below + above + 1;
 }
 
-uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
 			   struct lindex_plan *plan)
 {
 	struct lindex_ranges r = { 0 }, good = { 0 };
@@ -62,6 +62,7 @@ uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t m
 	struct lindex_line line;
 	uint32_t m;
 
+	(void)slack; /* an update rewrites the whole leaf */
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	for (m = 0; m < n; m++) {
 		lindex_ranges_add(&r, &runs[m]);

@@ -164,8 +164,8 @@ struct lindex_pager {
 /**
  * struct lindex_config - Zeroed by the caller; 0 means default.
  * @epsilon:    Error tolerance of routing models: entries that a search window may hold when a node
- *              is built, 2..120. A node that would exceed it is closed earlier (never below a
- *              quarter full). Default 8: one vector of keys.
+ *              is built, 2..504. A node that would exceed it is closed earlier (never below a
+ *              quarter full). Default 16: two vectors of keys.
  * @node_bytes: Size of a leaf at most, a multiple of 64 in 256..1024. Smaller: cheaper updates;
  *              larger: fewer bytes per run. Default 512.
  * @pager:      The index has pages of its own, loaded and evicted through it. Default: none, nodes

@@ -3,7 +3,7 @@
  * lindex_lookup(): predict, search inside the window, return the run. Scalar; simd_avx2.c is its twin.
  * Eight bytes or four half-words are compared at once inside a 64-bit word.
  */
-#include "port.h"
+#include "internal.h"
 
 /* Bytes of @w that are <= @x, as bits 7, 15, ... Exact for all bytes: no borrow crosses a lane. */
 static LINDEX_ALWAYS_INLINE uint64_t swar_le8(uint64_t w, uint64_t xs)
@@ -23,50 +23,53 @@ static LINDEX_ALWAYS_INLINE uint64_t swar_le16(uint64_t w, uint64_t xs)
 	return ((~w & xs) | (~(w ^ xs) & t)) & high;
 }
 
-/* Set lanes are a prefix (keys ascend), so the count is where the first clear one is. */
+/* Lanes that are set, one bit each: a sum by multiplication, no branch. */
+static LINDEX_ALWAYS_INLINE uint32_t lanes8(uint64_t m)
+{
+	return (uint32_t)(((m >> 7) * 0x0101010101010101u) >> 56);
+}
+
+static LINDEX_ALWAYS_INLINE uint32_t lanes16(uint64_t m)
+{
+	return (uint32_t)(((m >> 15) * 0x0001000100010001u) >> 48);
+}
+
+/* Bytes behind the first n are payload, not keys. */
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le8(const uint8_t *p, uint32_t n, uint8_t x)
 {
 	uint64_t xs = x * 0x0101010101010101u;
-	uint32_t i;
+	uint32_t count = lanes8(swar_le8(lindex_ld64(p), xs)), i;
 
-	for (i = 0; i + 8 <= n; i += 8) {
-		uint64_t m = ~swar_le8(lindex_ld64(p + i), xs) & 0x8080808080808080u;
-
-		if (m)
-			return i + lindex_ctz64(m) / 8;
-	}
-	if (i < n) {
-		uint64_t m = ~swar_le8(lindex_ld64(p + i), xs) & 0x8080808080808080u;
-		uint32_t c = m ? lindex_ctz64(m) / 8 : 8;
-
-		return c < n - i ? i + c : n;
-	}
-	return n;
+	if (n <= 8)
+		return lanes8(swar_le8(lindex_ld64(p), xs) & lindex_mask(8 * n));
+	if (lindex_likely(n <= 16))
+		return count + lanes8(swar_le8(lindex_ld64(p + 8), xs) & lindex_mask(8 * (n - 8)));
+	for (i = 8; i < n; i += 8)
+		count += lanes8(swar_le8(lindex_ld64(p + i), xs) &
+				lindex_mask(n - i < 8 ? 8 * (n - i) : 64));
+	return count;
 }
 
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le16x8(const uint8_t *p, uint16_t x)
 {
-	const uint64_t high = 0x8000800080008000u;
 	uint64_t xs = x * 0x0001000100010001u;
-	uint64_t a = swar_le16(lindex_ld64(p), xs), b = swar_le16(lindex_ld64(p + 8), xs);
 
-	a = ~a & high;
-	b = ~b & high;
-	return a ? lindex_ctz64(a) / 16 : b ? 4 + lindex_ctz64(b) / 16 : 8;
+	return lanes16(swar_le16(lindex_ld64(p), xs)) + lanes16(swar_le16(lindex_ld64(p + 8), xs));
 }
 
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
 {
-	uint32_t at = 0;
+	uint32_t count = 0, i;
 
-	/* Branch-free binary search: how many of an ascending, all-ones padded array are <= x. */
-	while (n > 1) {
-		uint32_t half = n / 2;
+	for (i = 0; i < n; i += 8) { /* eight independent compares: shorter than three dependent ones */
+		const uint8_t *q = p + 4 * i;
 
-		at = lindex_ld32(p + 4 * (at + half - 1)) <= x ? at + half : at;
-		n -= half;
+		count += (uint32_t)(lindex_ld32(q) <= x) + (lindex_ld32(q + 4) <= x) +
+			 (lindex_ld32(q + 8) <= x) + (lindex_ld32(q + 12) <= x) +
+			 (lindex_ld32(q + 16) <= x) + (lindex_ld32(q + 20) <= x) +
+			 (lindex_ld32(q + 24) <= x) + (lindex_ld32(q + 28) <= x);
 	}
-	return at + (lindex_ld32(p + 4 * at) <= x);
+	return count;
 }
 
 #define COUNT_LE8(p, n, x)  scalar_count_le8(p, n, x)
@@ -97,6 +100,14 @@ const struct lindex_ops *lindex_ops_best(bool want_simd)
 	return &lindex_ops_scalar;
 }
 #endif
+
+/** lindex_inner_find() - Index of the entry for @key; lowers *@hi to its fence. */
+uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi)
+{
+	uint32_t line;
+
+	return body_inner(in, key, hi, &line);
+}
 
 /** lindex_slot_lookup() - The run or hole around @key among at most three. */
 int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run)

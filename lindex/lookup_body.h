@@ -40,18 +40,21 @@ static LINDEX_ALWAYS_INLINE int body_hole(struct lindex_run *run, uint64_t first
 
 /* ---- Inner nodes ------------------------------------------------------------------------------- */
 
-/* Entry of @in for @key. Lowers *@hi to the entry's fence. Returns its ref. */
-static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex_inner *in, uint64_t key, uint64_t *hi)
+/*
+ * Index of the entry of @in for @key. Lowers *@hi to the entry's fence. *@line: which line of a child
+ * leaf the slope expects the key in.
+ */
+static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex_inner *in, uint64_t key,
+						uint64_t *hi, uint32_t *line)
 {
 	const uint8_t *keys = (const uint8_t *)in + LINDEX_UNIT_BYTES;
-	uint32_t n = lindex_node_n(&in->head), window = in->window, start, i;
+	uint32_t n = lindex_node_n(&in->head), window = lindex_from16(in->window), start, i;
 	uint64_t base = lindex_node_base(&in->head), off, p;
-	const lindex_le32 *refs;
 
 	off = key > base ? key - base : 0; /* below base only on the left edge: entry 0 */
 	p = lindex_line_at(lindex_from32(in->mul), in->pre, in->post, off);
-	p = p > in->below ? p - in->below : 0;
-	start = (uint32_t)lindex_min64(p, lindex_pad8(n) - window);
+	p = p > lindex_from16(in->below) ? p - lindex_from16(in->below) : 0;
+	start = (uint32_t)lindex_min64(p, lindex_from16(in->start_max));
 	TOUCH(in, LINDEX_UNIT_BYTES);
 	WINDOW(window);
 	if (lindex_likely(in->kw == 4)) {
@@ -59,11 +62,15 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 
 		TOUCH(keys + 4 * start, 4 * window);
 		i = start + COUNT_LE32(keys + 4 * start, window, x) - 1;
+		*line = (uint32_t)(((off - lindex_ld32(keys + 4 * i)) * lindex_from32(in->mul) * in->lines) >>
+				   in->pre >> in->post);
+		*line = lindex_min32(*line, in->lines - 1u);
 		if (i + 1 < n)
 			*hi = base + lindex_ld32(keys + 4 * (i + 1)) - 1;
 	} else {
 		uint32_t left = window;
 
+		*line = 0;
 		TOUCH(keys + 8 * start, 8 * window);
 		for (i = start; left > 1;) { /* the last key <= off in the window */
 			uint32_t half = left / 2;
@@ -75,7 +82,13 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 		if (i + 1 < n)
 			*hi = base + lindex_ld64(keys + 8 * (i + 1)) - 1;
 	}
-	refs = (const lindex_le32 *)((const uint8_t *)in + lindex_inner_refs_at(n, in->kw));
+	return i;
+}
+
+static LINDEX_ALWAYS_INLINE uint32_t body_ref(BODY_TOUCHED const struct lindex_inner *in, uint32_t i)
+{
+	const lindex_le32 *refs = (const lindex_le32 *)((const uint8_t *)in + lindex_from16(in->refs_at));
+
 	TOUCH(&refs[i], 4);
 	return lindex_from32(lindex_load_acquire(&refs[i]));
 }
@@ -425,16 +438,19 @@ static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
 	const struct lindex_space *sp = ix->space;
 	const struct lindex_node *node;
-	uint32_t level, ref;
+	uint32_t level, ref, line;
 
 	if (lindex_unlikely(word & LINDEX_ROOT_INLINE))
 		return lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], key, run);
 	node = lindex_node_at(sp, lindex_root_ref(word));
 	for (level = lindex_root_level(word); level; level--) {
-		ref = body_inner(BODY_TOUCHED_ARG (const struct lindex_inner *)node, key, &hi);
+		ref = body_inner(BODY_TOUCHED_ARG (const struct lindex_inner *)node, key, &hi, &line);
+		ref = body_ref(BODY_TOUCHED_ARG (const struct lindex_inner *)node, ref);
 		if (lindex_unlikely(ref & LINDEX_TERM))
 			return body_term(BODY_TOUCHED_ARG (const struct lindex_inner *)node, ref, key, hi, run);
 		node = lindex_node_at(sp, ref);
+		if (level == 1)
+			lindex_prefetch((const uint8_t *)node + LINDEX_UNIT_BYTES * (1 + (size_t)line));
 	}
 	return body_leaf(BODY_TOUCHED_ARG node, key, hi, run);
 }
@@ -453,7 +469,7 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 	const struct lindex_node *node[BODY_GROUP];
 	struct body_line at[BODY_GROUP];
 	uint64_t hi[BODY_GROUP];
-	uint32_t level, i, ref, mapped = 0;
+	uint32_t level, i, ref, line, mapped = 0;
 
 	for (i = 0; i < n; i++) {
 		node[i] = lindex_node_at(sp, lindex_root_ref(word));
@@ -465,7 +481,7 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 
 			if (lindex_unlikely(!in))
 				continue;
-			ref = body_inner(BODY_TOUCHED_ARG in, keys[i], &hi[i]);
+			ref = body_ref(BODY_TOUCHED_ARG in, body_inner(BODY_TOUCHED_ARG in, keys[i], &hi[i], &line));
 			if (lindex_unlikely(ref & LINDEX_TERM)) {
 				body_term(BODY_TOUCHED_ARG in, ref, keys[i], hi[i], &runs[i]);
 				node[i] = NULL;

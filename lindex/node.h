@@ -2,7 +2,7 @@
 /*
  * Nodes: what an index consists of, byte for byte. The same in memory, in arena pages and in images.
  *
- * All integers are little-endian. A node is 1..16 *units* of 64 bytes, aligned to 64, and never
+ * All integers are little-endian. A node is 1..64 *units* of 64 bytes, aligned to 64, and never
  * crosses a 4 KiB arena page. A *ref* names a unit of the arena; ref 0 is nothing. A unit whose
  * first byte is 0 is free. What is not used inside a node is zero, except where a pad is stated.
  *
@@ -47,9 +47,9 @@
 
 #define LINDEX_UNIT_BYTES  64u
 #define LINDEX_PAGE_UNITS  64u
-#define LINDEX_INNER_UNITS 16u  /* an inner node at most: 120 entries of 8 bytes */
-#define LINDEX_MAX_UNITS   16u
-#define LINDEX_MAX_LEVEL   11u  /* of the root; DESIGN.md: fan-out is at least 8 */
+#define LINDEX_INNER_UNITS 64u  /* an inner node at most: a page, 504 entries of 8 bytes */
+#define LINDEX_LEAF_UNITS  16u  /* a leaf at most */
+#define LINDEX_MAX_LEVEL   9u   /* of the root; DESIGN.md: fan-out is at least 24 */
 #define LINDEX_LEAF_RUNS   512u /* runs in one leaf at most */
 
 enum lindex_node_kind {
@@ -77,7 +77,7 @@ struct lindex_node {
 LINDEX_STATIC_ASSERT(sizeof(struct lindex_node) == 24, "node head is 24 bytes");
 
 /*
- * Inner node, level >= 1, n <= 120 entries, to scale (one row = 64 bytes):
+ * Inner node, level >= 1, n <= 504 entries, to scale (one row = 64 bytes):
  *
  *      +------------------------+----------+-------------------------------------+
  *    0 | head                   | model    | zero                                |
@@ -91,18 +91,23 @@ LINDEX_STATIC_ASSERT(sizeof(struct lindex_node) == 24, "node head is 24 bytes");
  *      +-------------------------------------------------------------------------+
  *
  * kw is 4 where every offset is below 2^32 - 1, else 8. Lookup: start = max(p(key - base) - below, 0),
- * at most pad8(n) - window; the entry is among window keys from start. refs are the only bytes of a
- * published node that change, by one release store.
+ * at most start_max; the entry is among window keys from start. Above leaves, the slope also predicts
+ * the line of the leaf that holds the key, so that head and line are fetched at once: a hint, and
+ * wrong without harm. refs are the only bytes of a published node that change, by one release store.
  */
 struct lindex_inner {
 	struct lindex_node head;
 	lindex_le32 mul;
 	uint8_t pre, post;
-	uint8_t below;  /* how far the truth may lie below the prediction */
-	uint8_t window; /* keys to look at: a multiple of 8 */
-	uint8_t kw, nterm;
-	lindex_le16 zero;
-	uint8_t pad[28];
+	lindex_le16 below;     /* how far the truth may lie below the prediction, */
+	lindex_le16 above;     /* and above it */
+	lindex_le16 window;    /* keys to look at: pad8(below + above + 1) */
+	lindex_le16 start_max; /* pad8(n) - window */
+	lindex_le16 refs_at;   /* byte offset of ref[] */
+	lindex_le16 nterm;
+	uint8_t kw;
+	uint8_t lines;         /* data lines of a child leaf, on average: which one to prefetch */
+	uint8_t zero[20];
 };
 LINDEX_STATIC_ASSERT(sizeof(struct lindex_inner) == 64, "inner head is one unit");
 

@@ -6,7 +6,7 @@
 #include "scratch.h"
 
 /* Free pages that only a remove may use: one remove at the greatest depth, twice. See update.c. */
-#define STANDING_PAGES 16u
+#define STANDING_PAGES 24u
 
 const char *lindex_version(void)
 {

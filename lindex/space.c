@@ -38,13 +38,19 @@ static uint64_t hole_starts(uint64_t used, uint32_t k)
 
 static uint8_t largest_hole(uint64_t used)
 {
-	uint64_t f = ~used;
-	uint8_t k = 0;
+	uint64_t f = ~used, g;
+	uint8_t k = 1, step;
 
-	while (f) {
-		f &= f >> 1;
-		k++;
+	if (!f)
+		return 0;
+	/* Double while a hole of twice the size is left, then add smaller steps. */
+	for (step = 1; step < 64 && (g = f & f >> step) != 0; step = (uint8_t)(step * 2)) {
+		f = g;
+		k = (uint8_t)(k * 2);
 	}
+	for (step = k / 2; step; step /= 2)
+		if (k + step <= 64 && hole_starts(used, (uint32_t)k + step))
+			k = (uint8_t)(k + step);
 	return k;
 }
 
@@ -258,13 +264,14 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 	return page * LINDEX_PAGE_UNITS + unit;
 }
 
-/** lindex_space_release() - Give units back; their kind bytes become 0. No reader may reach them. */
+/** lindex_space_release() - Give units back. No reader may reach them. In a page of a pager they are zeroed. */
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 {
 	uint32_t page = ref / LINDEX_PAGE_UNITS, unit = ref % LINDEX_PAGE_UNITS;
 	struct lindex_page *b = lindex_space_page(sp, page);
 
-	memset(lindex_addr(sp, ref), 0, (size_t)units * LINDEX_UNIT_BYTES);
+	if (sp->paged)
+		memset(lindex_addr(sp, ref), 0, (size_t)units * LINDEX_UNIT_BYTES);
 	lindex_bucket_remove(sp, page);
 	b->used &= ~(lindex_mask(units) << unit);
 	lindex_bucket_insert(sp, page);

@@ -58,7 +58,8 @@ static void walk(const struct lindex *ix, struct lindex_stats *st, uint32_t ref,
 	}
 	st->inner_nodes++;
 	st->inner_bytes += (uint64_t)node->units * LINDEX_UNIT_BYTES;
-	st->window = in->window > st->window ? in->window : st->window;
+	if (lindex_from16(in->window) > st->window)
+		st->window = lindex_from16(in->window);
 	for (i = 0; i < lindex_node_n(node); i++) {
 		uint32_t child = lindex_inner_ref(in, i);
 		struct lindex_run run;

@@ -44,6 +44,8 @@ struct update {
 	uint32_t nfresh;                       /* s->fresh: entries for the next level up */
 	uint32_t made[MADE_MAX], nmade;
 	bool cuts, changes, may_wait;
+	bool whole_fits;          /* s->runs fit one leaf: whole */
+	struct lindex_plan whole;
 	uint32_t published_at; /* level whose ref was stored in place; 0: the root word was */
 };
 
@@ -64,17 +66,18 @@ static int need(struct update *u, uint32_t ref, uint32_t level)
 	return u->sp->paged ? lindex_paged_need(u->sp, ref, level) : 0;
 }
 
-/* Path to @key; @right: fill the right halves. */
-static int descend(struct update *u, uint64_t key, bool right)
+/* Path to @key; @right: fill the right halves. *hi: last key of the fence of what it ends at. */
+static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 {
 	uint32_t ref = lindex_root_ref(u->ix->root), level, i, child;
 	int err = need(u, ref, u->levels);
 
+	*hi = UINT64_MAX;
 	for (level = u->levels; level && !err; level--) {
 		const struct lindex_inner *in = inner_at(u, ref);
 		struct cut *c = &u->cut[level];
 
-		i = lindex_inner_find(in, key);
+		i = lindex_inner_find(in, key, hi);
 		if (right) {
 			c->right = ref;
 			c->ir = c->ir_path = i;
@@ -96,16 +99,35 @@ static int descend(struct update *u, uint64_t key, bool right)
 	return err;
 }
 
+static void right_is_left(struct update *u)
+{
+	uint32_t level;
+
+	for (level = 1; level <= u->levels; level++) {
+		struct cut *c = &u->cut[level];
+
+		c->right = c->left;
+		c->ir = c->ir_path = c->il;
+	}
+	u->right_leaf = u->left_leaf;
+	u->right_term = u->left_term;
+}
+
 static int find_cut(struct update *u)
 {
 	/* An insert looks one key further on both sides: what it touches it may join. */
 	uint64_t lo = u->run && u->first ? u->first - 1 : u->first;
-	uint64_t hi = u->run && u->last != UINT64_MAX ? u->last + 1 : u->last;
+	uint64_t hi = u->run && u->last != UINT64_MAX ? u->last + 1 : u->last, fence;
 	int err;
 
 	u->levels = lindex_root_level(u->ix->root);
-	err = descend(u, lo, false);
-	return err ? err : descend(u, hi, true);
+	err = descend(u, lo, false, &fence);
+	if (err)
+		return err;
+	if (hi > fence)
+		return descend(u, hi, true, &fence);
+	right_is_left(u);
+	return 0;
 }
 
 /* ---- What is left at the cut ---------------------------------------------------------------------- */
@@ -206,8 +228,13 @@ static uint32_t make(struct update *u, uint32_t units, bool inner)
 
 static void undo(struct update *u)
 {
-	while (u->nmade)
-		lindex_node_free(u->sp, u->made[--u->nmade]);
+	while (u->nmade) {
+		struct lindex_node *node = lindex_node_at(u->sp, u->made[--u->nmade]);
+
+		u->ix->cost.nodes_written--;
+		u->ix->cost.bytes_written -= node->units * LINDEX_UNIT_BYTES;
+		lindex_node_free(u->sp, u->made[u->nmade]);
+	}
 }
 
 /* A leaf for s->runs[lo, hi), which fit: an entry in s->fresh. A single run needs no leaf below a node. */
@@ -228,9 +255,17 @@ static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct li
 	return 0;
 }
 
-static bool fits(const struct update *u, uint32_t lo, uint32_t hi, struct lindex_plan *plan)
+/* @kind: of the leaf before, if it is to be kept where possible; or 0. */
+static bool fits(const struct update *u, uint32_t lo, uint32_t hi, uint32_t kind, struct lindex_plan *plan)
 {
-	return lo < hi && lindex_leaf_fit(u->s->runs + lo, hi - lo, u->ix->leaf_units, true, plan) == hi - lo;
+	return lo < hi && lindex_leaf_fit_all(u->s->runs + lo, hi - lo, u->ix->leaf_units, kind,
+					      !u->sp->may_use_held, plan);
+}
+
+/* Kind of the one leaf that is cut; 0 if there are two, or none. */
+static uint32_t kind_before(const struct update *u)
+{
+	return u->left_leaf && u->left_leaf == u->right_leaf ? lindex_node_at(u->sp, u->left_leaf)->kind : 0;
 }
 
 /* As few leaves as it takes; halves that do not fit are halved. */
@@ -242,7 +277,7 @@ static int make_halves(struct update *u, uint32_t lo, uint32_t hi)
 
 	while (lo < hi && !err) {
 		m = hi - lo;
-		while (!fits(u, lo, lo + m, &plan))
+		while (!fits(u, lo, lo + m, 0, &plan))
 			m = (m + 1) / 2;
 		if (u->nfresh == SCRATCH_PIECES)
 			return -ENOMEM;
@@ -265,16 +300,16 @@ static int make_leaves(struct update *u)
 
 	if (!n)
 		return 0;
-	if (fits(u, 0, n, &plan))
-		return make_leaf(u, 0, n, &plan, u->levels > 0);
+	if (u->whole_fits)
+		return make_leaf(u, 0, n, &u->whole, u->levels > 0);
 	if (!u->kept_right) {
-		m = lindex_leaf_fit(u->s->runs, n, u->ix->leaf_units, false, &plan);
-		if (fits(u, m, n, &second)) {
+		m = lindex_leaf_fit_most(u->s->runs, n, u->ix->leaf_units, &plan);
+		if (fits(u, m, n, 0, &second)) {
 			err = make_leaf(u, 0, m, &plan, true);
 			return err ? err : make_leaf(u, m, n, &second, true);
 		}
 	}
-	if (fits(u, 0, mid, &plan) && fits(u, mid, n, &second)) {
+	if (fits(u, 0, mid, 0, &plan) && fits(u, mid, n, 0, &second)) {
 		err = make_leaf(u, 0, mid, &plan, true);
 		return err ? err : make_leaf(u, mid, n, &second, true);
 	}
@@ -311,8 +346,8 @@ static void join_leaves(struct update *u)
 	uint32_t m, n = u->nruns, ref;
 	struct lindex_plan plan;
 
-	if (!u->levels || !n || n > LINDEX_LEAF_RUNS / 2 || !fits(u, 0, n, &plan) ||
-	    plan.units > u->ix->leaf_units / 4 + 1)
+	if (!u->levels || n > LINDEX_LEAF_RUNS / 2 || !u->whole_fits ||
+	    u->whole.units > u->ix->leaf_units / 4 + 1)
 		return;
 	left = inner_at(u, c->left);
 	right = inner_at(u, c->right);
@@ -320,9 +355,10 @@ static void join_leaves(struct update *u)
 	    (m = neighbour_runs(u, right, c->ir + 1, &ref)) != 0) {
 		memcpy(runs + n, u->s->decoded, m * sizeof(*runs));
 		u->nruns = n + m;
-		if (fits(u, 0, n + m, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+		if (fits(u, 0, n + m, 0, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
 			c->ir++;
 			c->joined = ref;
+			u->whole = plan;
 			return;
 		}
 		u->nruns = n;
@@ -331,9 +367,10 @@ static void join_leaves(struct update *u)
 		memmove(runs + m, runs, n * sizeof(*runs));
 		memcpy(runs, u->s->decoded, m * sizeof(*runs));
 		u->nruns = n + m;
-		if (fits(u, 0, n + m, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+		if (fits(u, 0, n + m, 0, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
 			c->il--;
 			c->joined = ref;
+			u->whole = plan;
 			return;
 		}
 		memmove(runs, runs + m, n * sizeof(*runs));
@@ -416,7 +453,9 @@ static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n
 	up->ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!up->ref)
 		return -ENOMEM;
-	lindex_inner_encode(e, n, level, u->ix->gen, lindex_node_at(u->sp, up->ref));
+	/* Leaves that updates write are three quarters full on average. */
+	lindex_inner_encode(e, n, level, u->ix->gen, u->ix->leaf_units * 3 / 4 - 1,
+			    lindex_node_at(u->sp, up->ref));
 	u->nfresh++;
 	return 0;
 }
@@ -450,15 +489,43 @@ static int pack(struct update *u, uint32_t n, uint32_t level)
 	return err;
 }
 
+/* A leaf was divided or two were joined: the node is copied with the entries exchanged, not fitted anew. */
+static int exchange(struct update *u, uint32_t level, bool *done)
+{
+	const struct cut *c = &u->cut[level];
+	const struct lindex_inner *in = inner_at(u, c->left);
+	uint32_t window_max = 2 * lindex_pad8(u->ix->epsilon), bytes, ref;
+	struct lindex_inner *copy;
+
+	*done = false;
+	if (c->left != c->right ||
+	    !lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes, NULL))
+		return 0;
+	ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
+	if (!ref)
+		return -ENOMEM;
+	copy = (struct lindex_inner *)lindex_node_at(u->sp, ref);
+	(void)lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes, copy);
+	copy->head.gen = lindex_to32(u->ix->gen);
+	u->s->fresh[0] = (struct lindex_entry){ .sep = lindex_node_base(&in->head), .ref = ref };
+	u->nfresh = 1;
+	*done = true;
+	return 0;
+}
+
 /* Rewrite nodes upwards until one ref says it all. Level of that ref, or above the root: levels + 1. */
 static int climb(struct update *u, uint32_t *level)
 {
 	uint32_t n;
+	bool done;
 	int err = 0;
 
 	for (*level = 1; *level <= u->levels && !err; ++*level) {
 		if (fits_in_place(u, *level))
 			return 0;
+		err = exchange(u, *level, &done);
+		if (err || done)
+			continue;
 		n = compose(u, *level);
 		if (*level == u->levels && n == 1) { /* the root would have one child: that is the root */
 			u->s->fresh[0] = u->s->entries[0];
@@ -571,6 +638,7 @@ static int apply_tree(struct update *u)
 		retire_old(u, 0);
 		return 0;
 	}
+	u->whole_fits = fits(u, 0, u->nruns, kind_before(u), &u->whole);
 	join_leaves(u);
 	err = make_leaves(u);
 	if (!err)
@@ -594,6 +662,35 @@ static int apply_tree(struct update *u)
 	return 0;
 }
 
+/*
+ * The common case, short: the cut lies in one line of one leaf that has room for it, and nothing but
+ * that leaf's ref changes above. False: do it the long way.
+ */
+static bool patch(struct update *u)
+{
+	const struct cut *c = &u->cut[1];
+	const struct lindex_node *old;
+	uint32_t ref;
+
+	if (!u->levels || kind_before(u) != LINDEX_NODE_LINES || shared_with_snapshot(u, &inner_at(u, c->left)->head))
+		return false;
+	old = lindex_node_at(u->sp, u->left_leaf);
+	ref = make(u, old->units, false);
+	if (!ref)
+		return false;
+	if (!lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run,
+				(struct lindex_lines *)lindex_node_at(u->sp, ref))) {
+		undo(u);
+		return false;
+	}
+	lindex_node_at(u->sp, ref)->gen = lindex_to32(u->ix->gen);
+	lindex_node_at(u->sp, ref)->next = 0;
+	u->s->fresh[0].ref = ref;
+	publish_in_place(u, 1);
+	lindex_retire_node(u->ix, u->left_leaf);
+	return true;
+}
+
 /* One attempt. -ENOMEM: undone. */
 static int attempt(struct update *u)
 {
@@ -609,6 +706,8 @@ static int attempt(struct update *u)
 		err = find_cut(u);
 		if (err)
 			return err;
+		if (patch(u))
+			return 0;
 	}
 	collect(u, slot);
 	if (!u->changes)
