@@ -204,7 +204,7 @@ Test(kinds, empty_index_has_no_leaf)
 	cr_assert_eq(stats.node_bytes, 0);
 }
 
-Test(kinds, dump_names_every_node)
+Test(kinds, a_mixture_has_every_kind_of_leaf)
 {
 	struct lindex_stats stats;
 	struct twin t;
@@ -213,7 +213,31 @@ Test(kinds, dump_names_every_node)
 	world_build(&w, &t);
 	stats = checked_stats();
 	for (unsigned int kind = 0; kind < LINDEX_KIND_TERMINAL; kind++)
-		CHECK(stats.kind_leaves[kind] > 0, "a mixture has no leaf of kind %s",
-		      kind_names[kind]);
+		CHECK(stats.kind_leaves[kind] > 0, "no leaf of kind %s", kind_names[kind]);
+	twin_destroy(&t);
+}
+
+static int count_lines(void *ctx, const void *bytes, size_t len)
+{
+	const char *text = bytes;
+	uint64_t *lines = ctx;
+
+	for (size_t i = 0; i < len; i++)
+		*lines += text[i] == '\n';
+	return 0;
+}
+
+Test(kinds, dump_has_a_line_for_every_node)
+{
+	uint64_t lines = 0;
+	struct lindex_sink sink = {.write = count_lines, .ctx = &lines};
+	struct lindex_stats stats;
+	struct twin t;
+
+	make(SHAPE_MIXTURE, 20000, &t);
+	world_build(&w, &t);
+	stats = checked_stats();
+	cr_assert_eq(lindex_dump(w.ix, &sink), 0);
+	cr_assert_geq(lines, stats.nodes);
 	twin_destroy(&t);
 }

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Images: saved, certified, opened, the same; a function of runs and configuration alone; refused
+ * when over a limit; and when damaged, refused with a reason or loaded and then exact.
+ */
+#include "every_shape.h"
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "image.h"
+#include "same.h"
+#include "world.h"
+
+static const struct lindex_config configs[] = {
+	{0},
+	{.epsilon = 2, .node_bytes = 256},
+	{.epsilon = 64, .node_bytes = 1024},
+	{.epsilon = 120, .node_bytes = 320},
+};
+#define CONFIGS (sizeof(configs) / sizeof(configs[0]))
+
+static void make(enum shape shape, size_t n, struct twin *t)
+{
+	struct rng rng;
+
+	harness_step(shape_name(shape), n);
+	rng_init(&rng, harness_seed(), shape);
+	twin_init(t);
+	shape_make(shape, n, &rng, t);
+}
+
+static void image_of_shape(struct image *im, enum shape shape, size_t n)
+{
+	struct twin t;
+
+	make(shape, n, &t);
+	image_of(im, &t, 0, 0);
+	twin_destroy(&t);
+}
+
+/* ---- The way out and back -------------------------------------------------------------------------- */
+
+/* No lookup touches more than the certificate says. */
+static void assert_cert_bounds(const struct lindex *ix, const struct twin *t,
+			       const struct lindex_cert *cert)
+{
+	struct lindex_cert touched;
+	struct lindex_run run;
+
+	for (size_t i = 0; i < 3 * t->n; i++) {
+		uint64_t key = i % 3 == 0   ? t->runs[i / 3].first
+			       : i % 3 == 1 ? t->runs[i / 3].last
+					    : t->runs[i / 3].last + 1;
+		int rc = lindex_explain(ix, key, &run, &touched);
+
+		CHECK(rc == 0 || rc == -ENOENT, "explain is %d", rc);
+		CHECK(touched.depth <= cert->depth && touched.lines <= cert->lines &&
+			      touched.ops <= cert->ops && touched.window <= cert->window,
+		      "key %" PRIu64 ": depth %u of %u, lines %u of %u, ops %u of %u, window %u of %u",
+		      key, touched.depth, cert->depth, touched.lines, cert->lines, touched.ops,
+		      cert->ops, touched.window, cert->window);
+	}
+}
+
+static void save_and_open(enum shape shape, size_t n, const struct lindex_config *cfg)
+{
+	struct image im = {0}, again = {0};
+	struct lindex_cert cert, opened_cert;
+	struct lindex *opened;
+	struct world w;
+	struct twin t;
+
+	make(shape, n, &t);
+	world_open(&w, cfg, 0, 0);
+	world_build(&w, &t);
+	image_save(&im, w.ix);
+	CHECK(lindex_certify(im.bytes, im.len, NULL, &cert, NULL) == 0, "certify");
+	CHECK(cert.bytes == im.len && cert.runs == t.n, "%" PRIu64 " bytes, %" PRIu64 " runs",
+	      cert.bytes, cert.runs);
+	CHECK(lindex_open_image(w.pool, im.bytes, im.len, NULL, &opened_cert, NULL, &opened) == 0,
+	      "open");
+	CHECK(!memcmp(&cert, &opened_cert, sizeof(cert)), "two certificates");
+	assert_same(opened, &t);
+	assert_cert_bounds(opened, &t, &cert);
+	image_save(&again, opened);
+	CHECK(image_equal(&im, &again), "saved again it is another image");
+	lindex_free(opened);
+	world_close(&w);
+	image_destroy(&im);
+	image_destroy(&again);
+	twin_destroy(&t);
+}
+
+EVERY_SHAPE(image, opens_as_it_was_saved)
+{
+	static const size_t sizes[] = {0, 1, 2, 3, 4, 5, 40, 700, 20000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (size_t j = 0; j < CONFIGS; j++)
+			save_and_open(*shape, sizes[i], &configs[j]);
+	}
+}
+
+Test(image, opens_from_memory_that_cannot_be_written)
+{
+	struct lindex_pool *pool;
+	struct image im = {0};
+	struct lindex *ix;
+	struct twin t;
+	void *map;
+
+	make(SHAPE_MIXTURE, 5000, &t);
+	image_of(&im, &t, 0, 0);
+	map = mmap(NULL, im.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(map, MAP_FAILED);
+	memcpy(map, im.bytes, im.len);
+	cr_assert_eq(mprotect(map, im.len, PROT_READ), 0);
+	cr_assert_eq(lindex_pool_create(NULL, &pool), 0);
+	cr_assert_eq(lindex_open_image(pool, map, im.len, NULL, NULL, NULL, &ix), 0);
+	assert_same(ix, &t);
+	lindex_free(ix);
+	cr_assert_eq(lindex_pool_free(pool), 0);
+	munmap(map, im.len);
+	image_destroy(&im);
+	twin_destroy(&t);
+}
+
+/* At the very end of mapped memory: a read past the image dies. */
+Test(image, is_never_read_past_its_end)
+{
+	const size_t page = 4096;
+
+	for (size_t n = 0; n < 2000; n = n * 2 + 1) {
+		struct lindex_pool *pool;
+		struct image im = {0};
+		struct lindex *ix;
+		struct twin t;
+		size_t room;
+		uint8_t *map;
+
+		make(SHAPE_MIXTURE, n, &t);
+		image_of(&im, &t, 0, 0);
+		cr_assert_eq(im.len % 64, 0, "an image is whole lines");
+		room = (im.len + page - 1) / page * page;
+		map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+		cr_assert_neq((void *)map, MAP_FAILED);
+		cr_assert_eq(mprotect(map + room, page, PROT_NONE), 0);
+		memcpy(map + room - im.len, im.bytes, im.len);
+		cr_assert_eq(lindex_pool_create(NULL, &pool), 0);
+		cr_assert_eq(lindex_open_image(pool, map + room - im.len, im.len, NULL, NULL, NULL,
+					       &ix),
+			     0);
+		assert_same(ix, &t);
+		lindex_free(ix);
+		cr_assert_eq(lindex_pool_free(pool), 0);
+		munmap(map, room + page);
+		image_destroy(&im);
+		twin_destroy(&t);
+	}
+}
+
+/* ---- Canonical ----------------------------------------------------------------------------------------- */
+
+static void store_in_order(struct world *w, const struct twin *t, size_t stride)
+{
+	for (size_t i = 0; i < stride; i++) {
+		for (size_t j = i; j < t->n; j += stride)
+			world_do(w, &(struct op){.run = t->runs[j]});
+	}
+}
+
+EVERY_SHAPE(image, is_the_same_for_every_history)
+{
+	struct image bulk = {0}, lived = {0};
+	struct world w;
+	struct twin t;
+
+	make(*shape, 3000, &t);
+	image_of(&bulk, &t, 0, 0);
+	for (size_t stride = 1; stride < 100; stride = stride * 5 + 1) {
+		world_open(&w, NULL, 0, 0);
+		world_do(&w, &(struct op){.run = RUN(5, UINT64_MAX - 5, 0, 1, 9)});
+		store_in_order(&w, &t, stride);
+		/* What was there before, and not in t, goes. */
+		for (size_t i = 0; i <= t.n; i++) {
+			uint64_t first = i ? t.runs[i - 1].last + 1 : 0;
+			uint64_t last = i < t.n ? t.runs[i].first - 1 : UINT64_MAX;
+
+			if ((i && !first) || (i < t.n && !t.runs[i].first) || first > last)
+				continue;
+			world_do(&w, &(struct op){.run = RUN(first, last, 0, 0, 0),
+						  .is_remove = true});
+		}
+		CHECK(twin_equal(&w.twin, &t), "the histories do not end alike");
+		image_save(&lived, w.ix);
+		CHECK(image_equal(&bulk, &lived), "stride %zu: %zu bytes, bulk %zu", stride,
+		      lived.len, bulk.len);
+		world_close(&w);
+	}
+	image_destroy(&bulk);
+	image_destroy(&lived);
+	twin_destroy(&t);
+}
+
+Test(image, depends_on_runs_and_configuration)
+{
+	struct image a = {0}, b = {0};
+	struct twin t;
+
+	make(SHAPE_LOGNORMAL, 3000, &t);
+	image_of(&a, &t, 8, 512);
+	image_of(&b, &t, 0, 0);
+	cr_assert(image_equal(&a, &b), "the defaults are 8 and 512");
+	image_of(&b, &t, 8, 1024);
+	cr_assert_not(image_equal(&a, &b));
+	t.runs[t.n / 2].value ^= 1;
+	image_of(&b, &t, 8, 512);
+	cr_assert_not(image_equal(&a, &b));
+	image_destroy(&a);
+	image_destroy(&b);
+	twin_destroy(&t);
+}
+
+Test(image, does_not_depend_on_simd_or_allocator)
+{
+	struct image a = {0}, b = {0};
+	struct world w;
+	struct twin t;
+
+	make(SHAPE_MIXTURE, 8000, &t);
+	image_of(&a, &t, 0, 0);
+	world_open(&w, NULL, LINDEX_POOL_NO_SIMD, 1 << 24);
+	world_build(&w, &t);
+	image_save(&b, w.ix);
+	cr_assert(image_equal(&a, &b));
+	world_close(&w);
+	image_destroy(&a);
+	image_destroy(&b);
+	twin_destroy(&t);
+}
+
+/* ---- Limits ----------------------------------------------------------------------------------------------- */
+
+static int certify_under(const struct image *im, struct lindex_limits limits)
+{
+	struct lindex_reason why = {0};
+	int rc = lindex_certify(im->bytes, im->len, &limits, NULL, &why);
+
+	CHECK(rc == 0 || why.text, "no reason for %d", rc);
+	return rc;
+}
+
+Test(image, over_a_limit_is_e2big_and_at_the_limit_is_fine)
+{
+	struct image im = {0};
+	struct lindex_cert c;
+
+	image_of_shape(&im, SHAPE_MIXTURE, 20000);
+	cr_assert_eq(lindex_certify(im.bytes, im.len, NULL, &c, NULL), 0);
+	cr_assert(c.depth > 1 && c.window > 1 && c.lines > 1);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){c.bytes, c.runs, c.depth, c.window,
+							       c.lines}), 0);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){.max_bytes = c.bytes - 1}), -E2BIG);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){.max_runs = c.runs - 1}), -E2BIG);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){.max_depth = c.depth - 1}), -E2BIG);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){.max_window = c.window - 1}), -E2BIG);
+	cr_assert_eq(certify_under(&im, (struct lindex_limits){.max_lines = c.lines - 1}), -E2BIG);
+	image_destroy(&im);
+}
+
+Test(image, over_a_limit_is_not_opened)
+{
+	struct lindex_limits limits = {.max_runs = 10};
+	struct lindex_pool *pool;
+	struct image im = {0};
+	struct lindex *ix = NULL;
+
+	image_of_shape(&im, SHAPE_STRIDE, 100);
+	cr_assert_eq(lindex_pool_create(NULL, &pool), 0);
+	cr_assert_eq(lindex_open_image(pool, im.bytes, im.len, &limits, NULL, NULL, &ix), -E2BIG);
+	cr_assert_null(ix);
+	cr_assert_eq(lindex_pool_free(pool), 0);
+	image_destroy(&im);
+}
+
+/* ---- Damage ------------------------------------------------------------------------------------------------- */
+
+static struct lindex_pool *pool;
+
+static void open_pool(void)
+{
+	cr_assert_eq(lindex_pool_create(NULL, &pool), 0);
+}
+
+static void close_pool(void)
+{
+	cr_assert_eq(lindex_pool_free(pool), 0, "an index of a refused image is left");
+}
+
+TestSuite(damage, .init = open_pool, .fini = close_pool);
+
+/* Refused with a reason, or opened and then exact. Return: whether it was refused. */
+static bool refused_or_exact(const struct image *im)
+{
+	struct lindex_reason why = {0};
+	struct lindex_cert cert;
+	struct lindex *ix;
+	int rc = lindex_certify(im->bytes, im->len, NULL, &cert, &why);
+
+	CHECK(rc == 0 || rc == -EBADMSG || rc == -EUCLEAN, "certify is %d", rc);
+	if (rc) {
+		CHECK(why.text && why.text[0], "no reason for %d", rc);
+		CHECK(why.offset <= im->len, "offset %" PRIu64 " of %zu", why.offset, im->len);
+		CHECK(lindex_open_image(pool, im->bytes, im->len, NULL, NULL, NULL, &ix) == rc,
+		      "open thinks otherwise");
+		return true;
+	}
+	CHECK(lindex_open_image(pool, im->bytes, im->len, NULL, NULL, NULL, &ix) == 0, "open");
+	rc = (int)(assert_self_consistent(ix, false) == cert.runs);
+	CHECK(rc, "not %" PRIu64 " runs, as certified", cert.runs);
+	lindex_free(ix);
+	return false;
+}
+
+static void flip_every_bit(enum shape shape, size_t n)
+{
+	struct image im = {0};
+	uint64_t accepted = 0;
+
+	image_of_shape(&im, shape, n);
+	CHECK(!refused_or_exact(&im), "it is refused as it is");
+	for (size_t at = 0; at < im.len; at++) {
+		for (unsigned int bit = 0; bit < 8; bit++) {
+			harness_step("flip of bit", at * 8 + bit);
+			im.bytes[at] ^= (uint8_t)(1u << bit);
+			accepted += !refused_or_exact(&im);
+			im.bytes[at] ^= (uint8_t)(1u << bit);
+		}
+	}
+	CHECK(accepted == 0, "%" PRIu64 " flipped bits were not noticed", accepted);
+	image_destroy(&im);
+}
+
+Test(damage, of_any_one_bit_is_noticed)
+{
+	flip_every_bit(SHAPE_NONE, 0);
+	flip_every_bit(SHAPE_SPARSE_RANDOM, 3);
+	flip_every_bit(SHAPE_SPARSE_RANDOM, 60);
+	flip_every_bit(SHAPE_MIXTURE, 150);
+}
+
+Test(damage, by_cutting_or_padding_is_noticed)
+{
+	struct image im = {0}, cut = {0};
+	uint8_t padded[8192];
+
+	image_of_shape(&im, SHAPE_MIXTURE, 60);
+	for (size_t len = 0; len < im.len; len++) {
+		harness_step("cut", len);
+		image_set(&cut, im.bytes, len);
+		CHECK(refused_or_exact(&cut), "%zu of %zu bytes", len, im.len);
+	}
+	memset(padded, 0, sizeof(padded));
+	CHECK(im.len < sizeof(padded), "%zu bytes", im.len);
+	memcpy(padded, im.bytes, im.len);
+	for (size_t len = im.len + 1; len <= sizeof(padded); len += 1 + len % 61) {
+		harness_step("pad", len);
+		image_set(&cut, padded, len);
+		CHECK(refused_or_exact(&cut), "%zu bytes for %zu", len, im.len);
+	}
+	image_destroy(&im);
+	image_destroy(&cut);
+}
+
+struct damage_mix {
+	uint64_t count;
+	bool fix_checksums;
+};
+
+static void mutate_many(enum shape shape, size_t n, struct damage_mix mix)
+{
+	struct image im = {0}, bad = {0};
+	uint64_t refused = 0;
+	struct rng rng;
+
+	image_of_shape(&im, shape, n);
+	rng_init(&rng, harness_seed(), shape);
+	for (uint64_t step = 0; step < mix.count; step++) {
+		harness_step(shape_name(shape), step);
+		image_set(&bad, im.bytes, im.len);
+		image_mutate(&bad, &rng);
+		if (mix.fix_checksums)
+			image_fix_checksums(&bad);
+		refused += refused_or_exact(&bad);
+	}
+	/* Some edits change nothing, or only what is free to be anything. */
+	if (!mix.fix_checksums && mix.count)
+		CHECK(refused * 10 >= mix.count * 8, "only %" PRIu64 " of %" PRIu64 " refused",
+		      refused, mix.count);
+	image_destroy(&im);
+	image_destroy(&bad);
+}
+
+static uint64_t mutations(void)
+{
+	return harness_long() ? 40000 : 1000;
+}
+
+EVERY_SHAPE(damage, at_random_is_refused_or_exact)
+{
+	mutate_many(*shape, 5, (struct damage_mix){mutations(), false});
+	mutate_many(*shape, 200, (struct damage_mix){mutations(), false});
+}
+
+EVERY_SHAPE(damage, with_good_checksums_is_refused_or_exact)
+{
+	struct image im = {0};
+	bool can;
+
+	image_of_shape(&im, *shape, 3);
+	can = image_fix_checksums(&im);
+	image_destroy(&im);
+	if (!can)
+		cr_skip_test("checksums cannot be fixed yet");
+	mutate_many(*shape, 5, (struct damage_mix){mutations(), true});
+	mutate_many(*shape, 200, (struct damage_mix){mutations(), true});
+	mutate_many(*shape, 3000, (struct damage_mix){mutations() / 10, true});
+}
+
+Test(damage, total_is_refused)
+{
+	struct image im = {0}, head = {0};
+	uint8_t noise[2048];
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 3);
+	image_of_shape(&head, SHAPE_MIXTURE, 100);
+	for (uint64_t step = 0; step < 20 * mutations(); step++) {
+		size_t len = rng_below(&rng, sizeof(noise) + 1);
+
+		harness_step("noise", step);
+		for (size_t i = 0; i < len; i++)
+			noise[i] = (uint8_t)rng_u64(&rng);
+		/* Half of them begin as an image does. */
+		if (rng_one_in(&rng, 2)) {
+			size_t keep = rng_below(&rng, 129);
+
+			memcpy(noise, head.bytes, keep < len ? keep : len);
+		}
+		image_set(&im, noise, len);
+		if (rng_one_in(&rng, 2))
+			image_fix_checksums(&im);
+		refused_or_exact(&im);
+	}
+	image_destroy(&im);
+	image_destroy(&head);
+}
+
+/* Two sound images, one's bytes in the other's place. */
+Test(damage, by_splicing_two_images_is_refused_or_exact)
+{
+	struct image a = {0}, b = {0}, mixed = {0};
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 4);
+	image_of_shape(&a, SHAPE_MIXTURE, 600);
+	image_of_shape(&b, SHAPE_LFS_AGED, 900);
+	for (uint64_t step = 0; step < 4 * mutations(); step++) {
+		size_t most = a.len < b.len ? a.len : b.len;
+		size_t at = rng_below(&rng, most / 64) * 64;
+		size_t from = rng_below(&rng, most / 64) * 64;
+		size_t len = (1 + rng_below(&rng, 16)) * 64;
+
+		harness_step("splice", step);
+		if (at + len > most || from + len > most)
+			continue;
+		image_set(&mixed, a.bytes, a.len);
+		memcpy(mixed.bytes + at, (rng_one_in(&rng, 2) ? a.bytes : b.bytes) + from, len);
+		if (rng_one_in(&rng, 2))
+			image_fix_checksums(&mixed);
+		refused_or_exact(&mixed);
+	}
+	image_destroy(&a);
+	image_destroy(&b);
+	image_destroy(&mixed);
+}
