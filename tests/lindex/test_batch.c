@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "image.h"
+#include "images.h"
 #include "same.h"
 #include "world.h"
 

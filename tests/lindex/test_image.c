@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "check.h"
-#include "image.h"
+#include "images.h"
 #include "same.h"
 #include "world.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "image.h"
+#include "images.h"
 #include "pages.h"
 #include "same.h"
 #include "world.h"

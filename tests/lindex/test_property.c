@@ -8,7 +8,7 @@
 #include "every_shape.h"
 
 #include "check.h"
-#include "image.h"
+#include "images.h"
 #include "same.h"
 #include "world.h"
 

@@ -3,8 +3,8 @@
  * Images in memory: a sink that collects bytes, the aligned private copy that an open wants, and
  * damage done on purpose.
  */
-#ifndef HARNESS_IMAGE_H
-#define HARNESS_IMAGE_H
+#ifndef HARNESS_IMAGES_H
+#define HARNESS_IMAGES_H
 
 #include <stdbool.h>
 #include <stddef.h>
