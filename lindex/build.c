@@ -233,7 +233,7 @@ struct arena_place {
 	struct lindex_space *space;
 	struct lindex *ix;
 	struct lindex_limbo built; /* to be undone on failure */
-	uint32_t last;
+	uint32_t last, first_page;
 };
 
 /* The node before is whole now: it can be listed (its units are known). */
@@ -248,14 +248,21 @@ static void *arena_place(void *ctx, uint32_t units, bool inner, uint32_t *ref)
 {
 	struct arena_place *a = ctx;
 
-	arena_list_last(a);
+	if (a->space->paged)
+		(void)lindex_paged_room(a->ix); /* pages that are full may go */
+	else
+		arena_list_last(a);
 	*ref = lindex_space_alloc(a->space, units, inner);
-	a->last = *ref;
+	a->last = a->space->paged ? 0 : *ref;
 	return *ref ? lindex_addr(a->space, *ref) : NULL;
 }
 
-static void arena_undo(struct arena_place *a)
+static void arena_end(struct arena_place *a, bool ok)
 {
+	if (a->space->paged)
+		lindex_paged_build_end(a->space, a->first_page, ok);
+	if (ok || a->space->paged)
+		return;
 	arena_list_last(a);
 	while (a->built.head)
 		lindex_node_free(a->space, lindex_limbo_pop(a->space, &a->built));
@@ -290,7 +297,7 @@ static int build_publish(struct lindex *ix, uint64_t root, const struct lindex_s
 	else
 		lindex_publish_root(ix, lindex_root_ref(root), lindex_root_level(root));
 	if (!err && !(old & LINDEX_ROOT_INLINE))
-		lindex_retire_subtree(ix, lindex_root_ref(old));
+		lindex_retire_subtree(ix, lindex_root_ref(old), lindex_root_level(old));
 	return err;
 }
 
@@ -313,14 +320,15 @@ int lindex_build(struct lindex *ix, const struct lindex_run *runs, size_t n, siz
 	err = lindex_builder_create(ix, &to, ix->gen, &b);
 	if (err)
 		return err;
+	if (ix->space->paged)
+		arena.first_page = lindex_paged_build_begin(ix->space);
 	for (i = 0; i < n && !err; i++)
 		err = lindex_builder_push(b, &runs[i]);
 	if (!err)
 		err = lindex_builder_finish(b, &root, &slot);
 	if (!err)
 		err = build_publish(ix, root, &slot);
-	if (err)
-		arena_undo(&arena);
+	arena_end(&arena, !err);
 	lindex_builder_free(b);
 	lindex_retire_step(ix, 8, true);
 	return err;

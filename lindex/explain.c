@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * lindex_explain(): the lookup's instrumented twin. The same body, with counting comparisons: what it
- * reports is what lookup.c does. lindex_leaf_lookup(): the same for one leaf, for walks.
+ * reports is what lookup.c does.
  */
 #include "internal.h"
 
@@ -70,14 +70,6 @@ static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, ui
 #define WINDOW(w)           (touched->window = (w) > touched->window ? (w) : touched->window)
 #define BODY_NO_BATCH
 #include "lookup_body.h"
-
-/** lindex_leaf_lookup() - Run or hole around @key in one sound leaf whose fence ends at @hi. */
-int lindex_leaf_lookup(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run)
-{
-	struct touched t = { .lines = LINES_SEEN }; /* full: nothing is listed */
-
-	return body_leaf(&t, node, key, hi, run);
-}
 
 int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run, struct lindex_cert *out)
 {

@@ -91,7 +91,7 @@ void lindex_free(struct lindex *ix)
 	} else {
 		(void)lindex_reserve(ix, 0);
 		if (!(ix->root & LINDEX_ROOT_INLINE))
-			lindex_retire_subtree(ix, lindex_root_ref(ix->root));
+			lindex_retire_subtree(ix, lindex_root_ref(ix->root), lindex_root_level(ix->root));
 		lindex_drop_all(ix);
 		ix->root = LINDEX_ROOT_INLINE | LINDEX_SLOT_EMPTY;
 		if (ix->newest) {

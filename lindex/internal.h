@@ -57,14 +57,11 @@ void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes);
 struct lindex_page {
 	uint64_t used;       /* bit i: unit i is allocated */
 	uint32_t prev, next; /* in the bucket of pages with the same largest hole */
+	uint32_t epoch;      /* paged: operation that touched it last */
 	uint8_t bucket;      /* largest hole in units; 0: in no bucket */
 	uint8_t inner;       /* holds inner nodes (leaves and inner nodes do not mix) */
-	uint8_t state;       /* LINDEX_PAGE_* */
 	uint8_t touched;     /* paged: clock bit */
 };
-#define LINDEX_PAGE_ABSENT   0 /* no memory behind it */
-#define LINDEX_PAGE_RESIDENT 1
-#define LINDEX_PAGE_DIRTY    2
 
 struct lindex_chunk {
 	uint8_t *mem;              /* readers load this, and in paged spaces check for NULL */
@@ -107,9 +104,10 @@ struct lindex_space {
 	uint32_t npages;            /* page numbers 1..npages-1 exist; page 0 is never used */
 	struct lindex_page *books;  /* by page number */
 	uint32_t books_room;
+	uint64_t *dirty_map;        /* bit per page */
 	uint64_t resident, dirty;
 	uint32_t clock_hand;
-	uint32_t pin_epoch;
+	uint32_t epoch;             /* of the operation under way */
 };
 
 int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space);
@@ -118,6 +116,7 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
 void lindex_space_trim(struct lindex_space *sp);
+int lindex_dir_room(struct lindex_space *sp, uint32_t chunks);
 void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs);
 struct lindex_page *lindex_space_page(const struct lindex_space *sp, uint32_t page);
 void lindex_bucket_insert(struct lindex_space *sp, uint32_t page);
@@ -139,7 +138,7 @@ static inline struct lindex_node *lindex_node_at(const struct lindex_space *sp, 
 /* ---- retire.c: nodes on their way from unlinked to free -------------------------------------- */
 
 void lindex_retire_node(struct lindex *ix, uint32_t ref);
-void lindex_retire_subtree(struct lindex *ix, uint32_t ref);
+void lindex_retire_subtree(struct lindex *ix, uint32_t ref, uint32_t level);
 void lindex_retire_step(struct lindex *ix, uint32_t budget, bool may_wait);
 void lindex_retire_all(struct lindex_space *sp);
 void lindex_drop_all(struct lindex *ix);
@@ -213,7 +212,8 @@ struct lindex {
 };
 
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
-int lindex_leaf_lookup(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run);
+int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run);
+int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, struct lindex_run *run);
 extern const struct lindex_ops lindex_ops_scalar;
 const struct lindex_ops *lindex_ops_best(bool want_simd);
 int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run);
@@ -320,12 +320,13 @@ void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
 
 /* ---- pager.c: partial residence ---------------------------------------------------------------- */
 
-int lindex_paged_create(struct lindex_pool *pool, const struct lindex_pager *pager,
-			struct lindex_space **space);
 void lindex_paged_free(struct lindex_space *sp);
 int lindex_paged_grow(struct lindex_space *sp);
 int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
 int lindex_paged_room(struct lindex *ix);
+void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node);
+uint32_t lindex_paged_build_begin(struct lindex_space *sp);
+void lindex_paged_build_end(struct lindex_space *sp, uint32_t first, bool ok);
 const struct lindex_node *lindex_resident_node(const struct lindex_space *sp, uint32_t ref);
 void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref);
 
@@ -358,6 +359,10 @@ int lindex_builder_create(struct lindex *ix, const struct lindex_place *to, uint
 int lindex_builder_push(struct lindex_builder *b, const struct lindex_run *run);
 int lindex_builder_finish(struct lindex_builder *b, uint64_t *root, struct lindex_slot *slot);
 void lindex_builder_free(struct lindex_builder *b);
+
+/* ---- walk.c: every run, leaf by leaf, in writer context -------------------------------------------- */
+
+int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run), void *ctx);
 
 /* ---- cursor.c ------------------------------------------------------------------------------------- */
 

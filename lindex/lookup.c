@@ -109,6 +109,18 @@ uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t
 	return body_inner(in, key, hi, &line);
 }
 
+/** lindex_leaf_find() - Run or hole around @key in one leaf whose fence ends at @hi. */
+int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run)
+{
+	return body_leaf(node, key, hi, run);
+}
+
+/** lindex_term_find() - The terminal run, or the hole before or behind it. */
+int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, struct lindex_run *run)
+{
+	return body_term(t, key, hi, run);
+}
+
 /** lindex_slot_lookup() - The run or hole around @key among at most three. */
 int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run)
 {

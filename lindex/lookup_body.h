@@ -93,10 +93,9 @@ static LINDEX_ALWAYS_INLINE uint32_t body_ref(BODY_TOUCHED const struct lindex_i
 	return lindex_from32(lindex_load_acquire(&refs[i]));
 }
 
-static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_inner *in, uint32_t ref, uint64_t key,
-					  uint64_t hi, struct lindex_run *run)
+static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_term *t, uint64_t key, uint64_t hi,
+					  struct lindex_run *run)
 {
-	const struct lindex_term *t = lindex_inner_term(in, ref);
 	uint64_t first = lindex_from64(t->first), last = lindex_from64(t->last);
 
 	TOUCH(t, sizeof(*t));
@@ -447,7 +446,8 @@ static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix
 		ref = body_inner(BODY_TOUCHED_ARG (const struct lindex_inner *)node, key, &hi, &line);
 		ref = body_ref(BODY_TOUCHED_ARG (const struct lindex_inner *)node, ref);
 		if (lindex_unlikely(ref & LINDEX_TERM))
-			return body_term(BODY_TOUCHED_ARG (const struct lindex_inner *)node, ref, key, hi, run);
+			return body_term(BODY_TOUCHED_ARG lindex_inner_term((const struct lindex_inner *)node, ref), key, hi,
+					 run);
 		node = lindex_node_at(sp, ref);
 		if (level == 1)
 			lindex_prefetch((const uint8_t *)node + LINDEX_UNIT_BYTES * (1 + (size_t)line));
@@ -483,7 +483,7 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 				continue;
 			ref = body_ref(BODY_TOUCHED_ARG in, body_inner(BODY_TOUCHED_ARG in, keys[i], &hi[i], &line));
 			if (lindex_unlikely(ref & LINDEX_TERM)) {
-				body_term(BODY_TOUCHED_ARG in, ref, keys[i], hi[i], &runs[i]);
+				body_term(BODY_TOUCHED_ARG lindex_inner_term(in, ref), keys[i], hi[i], &runs[i]);
 				node[i] = NULL;
 				continue;
 			}

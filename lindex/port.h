@@ -95,6 +95,7 @@ static inline void lindex_port_want_huge(void *ptr, size_t bytes) { (void)ptr; (
 #define LINDEX_PORT_HAS_ALLOC 1
 
 #define LINDEX_PORT_GP_BLOCKS 0
+#define LINDEX_PORT_RCU 1 /* readers may be beside the writer */
 struct lindex_port_gp {
 	unsigned long cookie;
 };
@@ -263,6 +264,11 @@ static inline void lindex_port_want_huge(void *ptr, size_t bytes)
  * memb flavour's synchronize_rcu() costs some microseconds, and is called once per many updates.
  */
 #define LINDEX_PORT_GP_BLOCKS 1 /* gp_start() returns when the grace period is over */
+#ifdef LINDEX_RCU
+#define LINDEX_PORT_RCU 1 /* readers may be beside the writer */
+#else
+#define LINDEX_PORT_RCU 0
+#endif
 struct lindex_port_gp {
 	int unused;
 };

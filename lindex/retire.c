@@ -60,10 +60,35 @@ void lindex_retire_node(struct lindex *ix, uint32_t ref)
 	lindex_limbo_push(sp, &sp->limbo.retired, ref);
 }
 
-/** lindex_retire_subtree() - @ref and all below it were unlinked. O(1): walked later, in steps. */
-void lindex_retire_subtree(struct lindex *ix, uint32_t ref)
+/* With a pager: at once, loading what is not resident. What cannot be loaded stays allocated. */
+static void retire_paged(struct lindex *ix, uint32_t ref, uint32_t level)
 {
-	lindex_limbo_push(ix->space, &ix->drops, ref);
+	struct lindex_space *sp = ix->space;
+	uint32_t i, n = level ? 1 : 0, child;
+
+	for (i = 0; i < n; i++) {
+		const struct lindex_inner *in;
+
+		if (lindex_paged_need(sp, ref, level))
+			return;
+		in = (const struct lindex_inner *)lindex_node_at(sp, ref);
+		n = lindex_node_n(&in->head);
+		child = lindex_inner_ref(in, i);
+		if (!(child & LINDEX_TERM))
+			retire_paged(ix, child, level - 1);
+	}
+	(void)lindex_paged_room(ix); /* nothing is held across nodes: their pages may go */
+	if (!lindex_paged_need(sp, ref, level))
+		lindex_retire_node(ix, ref);
+}
+
+/** lindex_retire_subtree() - @ref and all below it were unlinked. O(1): walked later, in steps. */
+void lindex_retire_subtree(struct lindex *ix, uint32_t ref, uint32_t level)
+{
+	if (ix->space->paged)
+		retire_paged(ix, ref, level);
+	else
+		lindex_limbo_push(ix->space, &ix->drops, ref);
 }
 
 /* Unfold one node of the drop queue: its children join the queue, itself is retired. */
@@ -110,7 +135,7 @@ static void gp_begin(struct lindex_space *sp)
 
 static bool gp_wanted(const struct lindex_space *sp)
 {
-#if defined(LINDEX_RCU) || defined(__KERNEL__)
+#if LINDEX_PORT_RCU
 	uint64_t threshold = lindex_max64(THRESHOLD_UNITS_MIN, sp->used_units / THRESHOLD_SHARE);
 
 	return sp->limbo.retired.units >= threshold;

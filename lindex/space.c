@@ -106,7 +106,7 @@ void lindex_bucket_insert(struct lindex_space *sp, uint32_t page)
 /* ---- Lumps ------------------------------------------------------------------------------------- */
 
 /* Room for @chunks directory entries. Readers may hold the old directory: it is retired. */
-static int dir_room(struct lindex_space *sp, uint32_t chunks)
+int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
 {
 	struct lindex_dir *old = sp->dir, *dir;
 	uint32_t len = old ? old->len : 0;
@@ -157,7 +157,7 @@ static struct lindex_lump *lump_slot(struct lindex_space *sp, uint32_t chunks)
 	for (i = 0; i < sp->nlumps; i++)
 		if (!sp->lumps[i].mem && sp->lumps[i].chunks == chunks)
 			return &sp->lumps[i];
-	if (lumps_room(sp) || dir_room(sp, sp->chunks + chunks))
+	if (lumps_room(sp) || lindex_dir_room(sp, sp->chunks + chunks))
 		return NULL;
 	sp->lumps[sp->nlumps] = (struct lindex_lump){ .first_chunk = sp->chunks, .chunks = chunks };
 	sp->chunks += chunks;
@@ -259,8 +259,10 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 	b->used |= lindex_mask(units) << unit;
 	lindex_bucket_insert(sp, page);
 	sp->used_units += units;
-	if (sp->paged)
+	if (sp->paged) {
 		lindex_paged_dirty(sp, page * LINDEX_PAGE_UNITS);
+		lindex_paged_starts(sp, page * LINDEX_PAGE_UNITS + unit, true);
+	}
 	return page * LINDEX_PAGE_UNITS + unit;
 }
 
@@ -270,8 +272,10 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 	uint32_t page = ref / LINDEX_PAGE_UNITS, unit = ref % LINDEX_PAGE_UNITS;
 	struct lindex_page *b = lindex_space_page(sp, page);
 
-	if (sp->paged)
+	if (sp->paged) {
 		memset(lindex_addr(sp, ref), 0, (size_t)units * LINDEX_UNIT_BYTES);
+		lindex_paged_starts(sp, ref, false);
+	}
 	lindex_bucket_remove(sp, page);
 	b->used &= ~(lindex_mask(units) << unit);
 	lindex_bucket_insert(sp, page);

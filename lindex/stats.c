@@ -25,7 +25,7 @@ static void add_leaf(struct lindex_stats *st, const struct lindex_node *node)
 	struct lindex_run run;
 
 	/* Behind the last run comes a hole without end: the fence is not asked here. */
-	while (lindex_leaf_lookup(node, key, UINT64_MAX, &run) == 0 || run.last != UINT64_MAX) {
+	while (lindex_leaf_find(node, key, UINT64_MAX, &run) == 0 || run.last != UINT64_MAX) {
 		if (run.mapped)
 			add_run(st, &run);
 		if (run.last == UINT64_MAX)

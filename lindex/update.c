@@ -583,34 +583,53 @@ static int grow_root(struct update *u)
 	return 0;
 }
 
-/* From here the change is done; what it replaced is retired. */
+/* Subtrees that lie between the two paths. */
+static void retire_between(struct update *u, uint32_t level)
+{
+	const struct cut *c = &u->cut[level];
+	bool one = c->left == c->right;
+	uint32_t i, end = one ? c->ir_path : lindex_node_n(&inner_at(u, c->left)->head), ref;
+
+	for (i = c->il_path + 1; i < end && !need(u, c->left, level); i++) {
+		ref = lindex_inner_ref(inner_at(u, c->left), i);
+		if (!(ref & LINDEX_TERM))
+			lindex_retire_subtree(u->ix, ref, level - 1);
+	}
+	for (i = 0; !one && i < c->ir_path && !need(u, c->right, level); i++) {
+		ref = lindex_inner_ref(inner_at(u, c->right), i);
+		if (!(ref & LINDEX_TERM))
+			lindex_retire_subtree(u->ix, ref, level - 1);
+	}
+}
+
+static void retire_one(struct update *u, uint32_t ref, uint32_t level)
+{
+	if (ref && !need(u, ref, level))
+		lindex_retire_node(u->ix, ref);
+}
+
+/*
+ * From here the change is done; what it replaced is retired. First what lies between the paths, which
+ * may load and evict pages, then the nodes of the paths themselves, which say what that is.
+ */
 static void retire_old(struct update *u, uint32_t levels)
 {
-	uint32_t level, i;
+	uint32_t level, top = u->published_at ? u->published_at : levels;
 
-	if (u->left_leaf)
-		lindex_retire_node(u->ix, u->left_leaf);
-	if (u->right_leaf && u->right_leaf != u->left_leaf)
-		lindex_retire_node(u->ix, u->right_leaf);
-	for (level = 1; level <= levels; level++) {
+	for (level = 1; level <= top; level++)
+		retire_between(u, level);
+	retire_one(u, u->left_leaf, 0);
+	if (u->right_leaf != u->left_leaf)
+		retire_one(u, u->right_leaf, 0);
+	for (level = 1; level <= top; level++) {
 		const struct cut *c = &u->cut[level];
-		const struct lindex_inner *left = inner_at(u, c->left), *right = inner_at(u, c->right);
-		bool one = c->left == c->right;
-		uint32_t end = one ? c->ir_path : lindex_node_n(&left->head);
 
-		if (c->joined)
-			lindex_retire_node(u->ix, c->joined);
-		for (i = c->il_path + 1; i < end; i++)
-			if (!(lindex_inner_ref(left, i) & LINDEX_TERM))
-				lindex_retire_subtree(u->ix, lindex_inner_ref(left, i));
-		for (i = 0; !one && i < c->ir_path; i++)
-			if (!(lindex_inner_ref(right, i) & LINDEX_TERM))
-				lindex_retire_subtree(u->ix, lindex_inner_ref(right, i));
+		retire_one(u, c->joined, level - 1);
 		if (level == u->published_at)
 			break;
-		lindex_retire_node(u->ix, c->left);
-		if (!one)
-			lindex_retire_node(u->ix, c->right);
+		retire_one(u, c->left, level);
+		if (c->left != c->right)
+			retire_one(u, c->right, level);
 	}
 }
 
