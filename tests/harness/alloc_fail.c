@@ -8,8 +8,8 @@
 
 #include "check.h"
 
-#define LIVE_MAGIC 0x6c6976656c697665u
-#define DEAD_MAGIC 0x6465616464656164u
+#define LIVE_MAGIC  0x6c6976656c697665u
+#define DEAD_MAGIC  0x6465616464656164u
 #define GUARD_BYTES 4096u
 
 /* In front of each block, so that size and state are known when it comes back. */
@@ -34,7 +34,8 @@ static struct block_head *carve(struct alloc_probe *probe, size_t bytes, size_t 
 
 	if (probe->guarded) {
 		total = round_up(total + align, GUARD_BYTES) + GUARD_BYTES;
-		base = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		base = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
 		CHECK(base != MAP_FAILED, "mmap of %zu bytes", total);
 		CHECK(mprotect(base + total - GUARD_BYTES, GUARD_BYTES, PROT_NONE) == 0, "guard");
 		block = ((uintptr_t)base + total - GUARD_BYTES - bytes) / align * align;

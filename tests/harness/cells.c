@@ -15,7 +15,7 @@ void cells_init(struct cells *c, uint64_t base, unsigned int n)
 
 struct lindex_run draw_run(uint64_t base, unsigned int at, unsigned int count, char mark)
 {
-	struct lindex_run run = {.first = base + at, .last = base + at + count - 1};
+	struct lindex_run run = { .first = base + at, .last = base + at + count - 1 };
 
 	if (mark >= 'A' && mark <= 'Z') {
 		run.step = 1;
@@ -36,10 +36,10 @@ struct lindex_run draw_run(uint64_t base, unsigned int at, unsigned int count, c
 void cells_insert(struct cells *c, const struct lindex_run *run)
 {
 	for (uint64_t key = run->first;; key++) {
-		c->at[key - c->base] = (struct cell){.value = lindex_value(run, key),
-						     .tag = run->tag,
-						     .step = run->step,
-						     .mapped = 1};
+		c->at[key - c->base] = (struct cell){ .value = lindex_value(run, key),
+						      .tag = run->tag,
+						      .step = run->step,
+						      .mapped = 1 };
 		if (key == run->last)
 			break;
 	}

@@ -20,8 +20,9 @@ bool harness_long(void);
 /** harness_step() - From here on, a failure of this thread is reported as of @step of @what. */
 void harness_step(const char *what, uint64_t step);
 
-__attribute__((noreturn, format(printf, 4, 5))) void
-harness_fail(const char *file, int line, const char *cond, const char *fmt, ...);
+__attribute__((noreturn, format(printf, 4, 5))) void harness_fail(const char *file, int line,
+								  const char *cond, const char *fmt,
+								  ...);
 
 /** CHECK() - @cond must hold; further arguments are a printf format that says what was seen. */
 #define CHECK(cond, ...)                                                                           \

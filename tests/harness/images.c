@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "check.h"
+/* Private: the format, for damage that only meaning betrays. */
+#include "hash.h"
+#include "image.h"
 
 void image_init(struct image *im)
 {
@@ -63,13 +66,13 @@ static int append(void *ctx, const void *bytes, size_t len)
 
 struct lindex_sink image_sink(struct image *im)
 {
-	return (struct lindex_sink){.write = append, .ctx = im};
+	return (struct lindex_sink){ .write = append, .ctx = im };
 }
 
 void image_save(struct image *im, struct lindex *ix)
 {
 	struct lindex_sink sink = image_sink(im);
-	struct image whole = {0};
+	struct image whole = { 0 };
 	int rc;
 
 	im->len = 0;
@@ -82,7 +85,7 @@ void image_save(struct image *im, struct lindex *ix)
 
 void image_of(struct image *im, const struct twin *t, uint32_t epsilon, uint32_t node_bytes)
 {
-	struct lindex_config cfg = {.epsilon = epsilon, .node_bytes = node_bytes};
+	struct lindex_config cfg = { .epsilon = epsilon, .node_bytes = node_bytes };
 	struct lindex_pool *pool;
 	struct lindex *ix;
 
@@ -99,17 +102,27 @@ void image_of(struct image *im, const struct twin *t, uint32_t epsilon, uint32_t
 /* Numbers at which code errs. */
 static uint64_t nasty_number(struct rng *rng)
 {
-	static const uint64_t nasty[] = {0,      1,          2,          0x7f,       0x80,
-					 0xff,   0x100,      0x7fff,     0x8000,     0xffff,
-					 0x10000, 0x7fffffff, 0x80000000, 0xffffffff, 1ull << 63,
-					 ~0ull};
+	static const uint64_t nasty[] = { 0,          1,          2,          0x7f,
+					  0x80,       0xff,       0x100,      0x7fff,
+					  0x8000,     0xffff,     0x10000,    0x7fffffff,
+					  0x80000000, 0xffffffff, 1ull << 63, ~0ull };
 
 	return rng_one_in(rng, 2) ? rng_u64(rng) : nasty[rng_below(rng, sizeof(nasty) / 8)];
 }
 
+/* Most bytes are zero and reserved: rather one that means something. */
+static size_t draw_place(const struct image *im, struct rng *rng)
+{
+	size_t at = 0;
+
+	for (int i = 0; i < 6 && (!i || !im->bytes[at]); i++)
+		at = rng_below(rng, im->len);
+	return rng_one_in(rng, 8) ? rng_below(rng, im->len) : at;
+}
+
 static void mutate_once(struct image *im, struct rng *rng)
 {
-	size_t at = rng_below(rng, im->len), from = rng_below(rng, im->len);
+	size_t at = draw_place(im, rng), from = rng_below(rng, im->len);
 	size_t room = im->len - (at > from ? at : from);
 	size_t some = 1 + rng_below(rng, room < 64 ? room : 64);
 	uint64_t number = nasty_number(rng);
@@ -140,8 +153,8 @@ static void mutate_once(struct image *im, struct rng *rng)
 
 static void mutate_length(struct image *im, struct rng *rng)
 {
-	size_t len = rng_one_in(rng, 2) ? rng_below(rng, im->len + 1)
-					: im->len + 1 + rng_below(rng, 256);
+	size_t len = rng_one_in(rng, 2) ? rng_below(rng, im->len + 1) :
+					  im->len + 1 + rng_below(rng, 256);
 	uint8_t *bytes = calloc(len + 1, 1);
 
 	CHECK(bytes, "no memory for %zu bytes", len);
@@ -160,11 +173,44 @@ void image_mutate(struct image *im, struct rng *rng)
 		mutate_length(im, rng);
 }
 
-/*
- * Knows the format: DESIGN.md in the library's folder.
- */
+/* ---- Checksums ---------------------------------------------------------------------------------- */
+
+static uint64_t page_at(const struct image *im, uint64_t page)
+{
+	return page * LINDEX_PAGE_BYTES < im->len ? page * LINDEX_PAGE_BYTES : 0;
+}
+
+/* Pages of nodes as the header has them; that many checksums are fixed as there is room for. */
+static void fix_pages(struct image *im, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t node = page_at(im, 1 + i);
+		uint64_t sums = page_at(im, 1 + pages + i / LINDEX_IMAGE_SUMS);
+
+		if (!node || !sums)
+			return;
+		lindex_st64(im->bytes + sums + 8 * (i % LINDEX_IMAGE_SUMS),
+			    lindex_hash(im->bytes + node, LINDEX_PAGE_BYTES));
+	}
+}
+
+static void fix_summed(struct image *im, uint64_t at)
+{
+	lindex_st64(im->bytes + at + LINDEX_PAGE_BYTES - 8,
+		    lindex_hash(im->bytes + at, LINDEX_IMAGE_SUMMED));
+}
+
 bool image_fix_checksums(struct image *im)
 {
-	(void)im;
-	return false;
+	const struct lindex_image_header *h = (const void *)im->bytes;
+	uint64_t pages;
+
+	if (!im->len || im->len % LINDEX_PAGE_BYTES)
+		return false;
+	pages = (uint64_t)lindex_from32(h->leaf_pages) + lindex_from32(h->inner_pages);
+	fix_pages(im, pages);
+	for (uint64_t i = 0; i < lindex_from32(h->sum_pages) && page_at(im, 1 + pages + i); i++)
+		fix_summed(im, page_at(im, 1 + pages + i));
+	fix_summed(im, 0);
+	return true;
 }

@@ -40,7 +40,7 @@ void image_mutate(struct image *im, struct rng *rng);
 
 /**
  * image_fix_checksums() - Make every checksum match again, so that damage is seen by what it means.
- * Return: whether it could (false: the bytes have no place for checksums).
+ * Return: whether it could (false: the length is not one that an image has).
  */
 bool image_fix_checksums(struct image *im);
 

@@ -148,7 +148,8 @@ static void make_outlier(struct twin *out, size_t n, uint64_t base, struct rng *
 	for (size_t i = 0; i + 1 < n; i++)
 		twin_append(out, &RUN(base + 2 * i, base + 2 * i, i * 3, 1, 0));
 	if (n)
-		twin_append(out, &RUN(UINT64_MAX - 1000, UINT64_MAX - rng_below(rng, 1000), 1, 0, 9));
+		twin_append(out,
+			    &RUN(UINT64_MAX - 1000, UINT64_MAX - rng_below(rng, 1000), 1, 0, 9));
 }
 
 static void make_zigzag(struct twin *out, size_t n, uint64_t base, struct rng *rng)
@@ -232,24 +233,24 @@ static const struct {
 	const char *name;
 	make_fn make;
 } shapes[SHAPE_COUNT] = {
-	[SHAPE_NONE] = {"none", NULL},
-	[SHAPE_ONE_KEY] = {"one_key", NULL},
-	[SHAPE_LFS_AGED] = {"lfs_aged", make_lfs_aged},
-	[SHAPE_SCATTERED_PAGES] = {"scattered_pages", make_scattered_pages},
-	[SHAPE_SLOPED_PAGES] = {"sloped_pages", make_sloped_pages},
-	[SHAPE_STRIDE] = {"stride", make_stride},
-	[SHAPE_ESPFIX] = {"espfix", make_espfix},
-	[SHAPE_SPARSE_RANDOM] = {"sparse_random", make_sparse_random},
-	[SHAPE_LOGNORMAL] = {"lognormal", make_lognormal},
-	[SHAPE_EXPONENTIAL] = {"exponential", make_exponential},
-	[SHAPE_OUTLIER] = {"outlier", make_outlier},
-	[SHAPE_ZIGZAG] = {"zigzag", make_zigzag},
-	[SHAPE_HUGE] = {"huge", make_huge},
-	[SHAPE_ALTERNATE] = {"alternate", make_alternate},
-	[SHAPE_PRESENCE] = {"presence", make_presence},
-	[SHAPE_NEAR_TOP] = {"near_top", make_near_top},
-	[SHAPE_TAGGED] = {"tagged", make_tagged},
-	[SHAPE_MIXTURE] = {"mixture", NULL},
+	[SHAPE_NONE] = { "none", NULL },
+	[SHAPE_ONE_KEY] = { "one_key", NULL },
+	[SHAPE_LFS_AGED] = { "lfs_aged", make_lfs_aged },
+	[SHAPE_SCATTERED_PAGES] = { "scattered_pages", make_scattered_pages },
+	[SHAPE_SLOPED_PAGES] = { "sloped_pages", make_sloped_pages },
+	[SHAPE_STRIDE] = { "stride", make_stride },
+	[SHAPE_ESPFIX] = { "espfix", make_espfix },
+	[SHAPE_SPARSE_RANDOM] = { "sparse_random", make_sparse_random },
+	[SHAPE_LOGNORMAL] = { "lognormal", make_lognormal },
+	[SHAPE_EXPONENTIAL] = { "exponential", make_exponential },
+	[SHAPE_OUTLIER] = { "outlier", make_outlier },
+	[SHAPE_ZIGZAG] = { "zigzag", make_zigzag },
+	[SHAPE_HUGE] = { "huge", make_huge },
+	[SHAPE_ALTERNATE] = { "alternate", make_alternate },
+	[SHAPE_PRESENCE] = { "presence", make_presence },
+	[SHAPE_NEAR_TOP] = { "near_top", make_near_top },
+	[SHAPE_TAGGED] = { "tagged", make_tagged },
+	[SHAPE_MIXTURE] = { "mixture", NULL },
 };
 
 const char *shape_name(enum shape shape)

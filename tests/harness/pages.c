@@ -57,7 +57,7 @@ void page_file_open(struct page_file *pf)
 	memset(pf, 0, sizeof(*pf));
 	pf->file = tmpfile();
 	CHECK(pf->file, "no temporary file");
-	pf->pager = (struct lindex_pager){.load = load, .store = store, .ctx = pf};
+	pf->pager = (struct lindex_pager){ .load = load, .store = store, .ctx = pf };
 }
 
 void page_file_close(struct page_file *pf)

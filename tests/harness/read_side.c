@@ -67,20 +67,12 @@ void read_side_unlock(void)
 
 #else
 
-void read_side_register(void)
-{
-}
+void read_side_register(void) {}
 
-void read_side_unregister(void)
-{
-}
+void read_side_unregister(void) {}
 
-void read_side_lock(void)
-{
-}
+void read_side_lock(void) {}
 
-void read_side_unlock(void)
-{
-}
+void read_side_unlock(void) {}
 
 #endif

@@ -80,9 +80,11 @@ void assert_sound(struct lindex *ix)
 
 	memset(&why, 0, sizeof(why));
 	rc = lindex_check(ix, &why);
-	CHECK(rc == 0, "check says %d: %s (offset %" PRIu64 " key %" PRIu64 " expected %" PRIu64
-	      " found %" PRIu64 ")", rc, why.text ? why.text : "(no reason)", why.offset, why.key,
-	      why.expected, why.found);
+	CHECK(rc == 0,
+	      "check says %d: %s (offset %" PRIu64 " key %" PRIu64 " expected %" PRIu64
+	      " found %" PRIu64 ")",
+	      rc, why.text ? why.text : "(no reason)", why.offset, why.key, why.expected,
+	      why.found);
 }
 
 void assert_same_at(const struct lindex *ix, const struct twin *t, uint64_t key)
@@ -201,7 +203,7 @@ static void assert_well_formed(const struct lindex_run *run, const struct lindex
 
 uint64_t assert_self_consistent(const struct lindex *ix, bool may_be_broken)
 {
-	struct lindex_run run, before = {0}, hole;
+	struct lindex_run run, before = { 0 }, hole;
 	struct lindex_cursor cur;
 	uint64_t runs = 0, from = 0;
 	int rc;
@@ -210,19 +212,20 @@ uint64_t assert_self_consistent(const struct lindex *ix, bool may_be_broken)
 	while ((rc = next_resident(&cur, &run)) == 0) {
 		assert_well_formed(&run, &before);
 		if (run.first > from) {
-			hole = (struct lindex_run){.first = from, .last = run.first - 1};
+			hole = (struct lindex_run){ .first = from, .last = run.first - 1 };
 			assert_piece(ix, &hole);
 		}
 		assert_piece(ix, &run);
 		before = run;
 		runs++;
-		from = run.last + 1; /* 0 behind the last key: the hole below is then not asked for */
+		from = run.last +
+		       1; /* 0 behind the last key: the hole below is then not asked for */
 	}
 	if (may_be_broken && rc != -ENOENT)
 		return runs;
 	CHECK(rc == -ENOENT, "walk ends with %d", rc);
 	if (!runs || from) {
-		hole = (struct lindex_run){.first = from, .last = UINT64_MAX};
+		hole = (struct lindex_run){ .first = from, .last = UINT64_MAX };
 		assert_piece(ix, &hole);
 	}
 	return runs;

@@ -109,8 +109,7 @@ static void splice(struct twin *t, size_t at, size_t old, const struct lindex_ru
 {
 	make_room(t, t->n - old + n);
 	if (t->n > at + old)
-		memmove(t->runs + at + n, t->runs + at + old,
-			(t->n - at - old) * sizeof(*t->runs));
+		memmove(t->runs + at + n, t->runs + at + old, (t->n - at - old) * sizeof(*t->runs));
 	if (n)
 		memcpy(t->runs + at, runs, n * sizeof(*runs));
 	t->n = t->n - old + n;

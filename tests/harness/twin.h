@@ -21,8 +21,11 @@ struct twin {
 };
 
 #define RUN(first_, last_, value_, step_, tag_)                                                    \
-	((struct lindex_run){.first = (first_), .last = (last_), .value = (value_),               \
-			     .tag = (tag_), .step = (step_)})
+	((struct lindex_run){ .first = (first_),                                                   \
+			      .last = (last_),                                                     \
+			      .value = (value_),                                                   \
+			      .tag = (tag_),                                                       \
+			      .step = (step_) })
 
 bool run_equal(const struct lindex_run *a, const struct lindex_run *b);
 

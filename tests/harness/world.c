@@ -9,7 +9,7 @@
 void world_open(struct world *w, const struct lindex_config *cfg, uint32_t flags,
 		uint64_t cap_bytes)
 {
-	struct lindex_pool_config pool_cfg = {.cap_bytes = cap_bytes, .flags = flags};
+	struct lindex_pool_config pool_cfg = { .cap_bytes = cap_bytes, .flags = flags };
 	int rc;
 
 	alloc_probe_init(&w->probe);
@@ -108,12 +108,12 @@ static struct lindex_run draw_at_edge(const struct twin *now, struct rng *rng)
 {
 	const struct lindex_run *old = pick(now, rng);
 	struct lindex_run run = *old;
-	uint64_t edges[] = {old->first, take_off(old->first, 1), old->last, add_up(old->last, 1),
-			    rng_between(rng, old->first, old->last)};
+	uint64_t edges[] = { old->first, take_off(old->first, 1), old->last, add_up(old->last, 1),
+			     rng_between(rng, old->first, old->last) };
 
 	run.first = edges[rng_below(rng, 5)];
-	run.last = rng_one_in(rng, 3) ? edges[rng_below(rng, 5)]
-				      : add_up(run.first, rng_magnitude(rng, 8));
+	run.last = rng_one_in(rng, 3) ? edges[rng_below(rng, 5)] :
+					add_up(run.first, rng_magnitude(rng, 8));
 	if (rng_one_in(rng, 2))
 		run.value = rng_magnitude(rng, 64);
 	if (rng_one_in(rng, 4))
@@ -135,8 +135,8 @@ static struct lindex_run draw_join(const struct twin *now, struct rng *rng)
 	run.first = left->last + 1;
 	run.value = lindex_value(left, left->last) + (left->step ? 1 : 0);
 	if (at + 1 < now->n && rng_one_in(rng, 2))
-		run.last = rng_one_in(rng, 4) ? now->runs[at + 1].last
-					      : now->runs[at + 1].first - 1;
+		run.last = rng_one_in(rng, 4) ? now->runs[at + 1].last :
+						now->runs[at + 1].first - 1;
 	else
 		run.last = add_up(run.first, rng_magnitude(rng, 10));
 	/* A touching neighbour leaves no room in between. */
@@ -171,7 +171,7 @@ static struct lindex_run draw_wide(const struct twin *now, struct rng *rng)
 static struct op draw_any(const struct twin *now, const struct twin *donor, struct rng *rng)
 {
 	uint64_t dice = rng_below(rng, 100);
-	struct op op = {.is_remove = false};
+	struct op op = { .is_remove = false };
 
 	if (dice < 35 && donor->n) {
 		op.run = draw_like(donor, rng);
@@ -190,7 +190,7 @@ static struct op draw_any(const struct twin *now, const struct twin *donor, stru
 
 struct op op_draw(const struct twin *now, const struct twin *donor, size_t limit, struct rng *rng)
 {
-	struct op op = {.is_remove = false};
+	struct op op = { .is_remove = false };
 
 	if (!now->n) {
 		uint64_t first = rng_u64(rng);
@@ -211,8 +211,8 @@ struct op op_draw(const struct twin *now, const struct twin *donor, size_t limit
 
 int op_apply(struct lindex *ix, const struct op *op)
 {
-	return op->is_remove ? lindex_remove(ix, op->run.first, op->run.last)
-			     : lindex_insert(ix, &op->run);
+	return op->is_remove ? lindex_remove(ix, op->run.first, op->run.last) :
+			       lindex_insert(ix, &op->run);
 }
 
 void op_apply_twin(struct twin *t, const struct op *op)

@@ -60,7 +60,7 @@ static void nothing_to_compare(void *ctx)
 static int create_pool(void *ctx)
 {
 	struct world *w = ctx;
-	struct lindex_pool_config cfg = {.allocator = &w->probe.allocator};
+	struct lindex_pool_config cfg = { .allocator = &w->probe.allocator };
 	int rc = lindex_pool_create(&cfg, &w->pool);
 
 	CHECK(rc == 0 || w->probe.live_blocks == 0, "%" PRIu64 " blocks left",
@@ -81,8 +81,8 @@ Test(alloc_failure, of_pool_and_index_creation)
 
 	alloc_probe_init(&w.probe);
 	twin_init(&w.twin);
-	fail_each(&w.probe, &(struct attempt){create_pool, nothing_to_compare, &w});
-	fail_each(&w.probe, &(struct attempt){create_index, nothing_to_compare, &w});
+	fail_each(&w.probe, &(struct attempt){ create_pool, nothing_to_compare, &w });
+	fail_each(&w.probe, &(struct attempt){ create_index, nothing_to_compare, &w });
 	assert_same(w.ix, &w.twin);
 	world_close(&w);
 }
@@ -145,7 +145,7 @@ EVERY_SHAPE(alloc_failure, of_build_leaves_the_old_contents)
 	rng_init(&rng, harness_seed(), *shape);
 	scene_open(&s, SHAPE_LFS_AGED, 2000, &rng);
 	shape_make(*shape, 30000, &rng, &s.next);
-	fail_each(&s.w.probe, &(struct attempt){do_build, scene_same, &s});
+	fail_each(&s.w.probe, &(struct attempt){ do_build, scene_same, &s });
 	twin_copy(&s.w.twin, &s.next);
 	scene_close(&s);
 }
@@ -163,7 +163,7 @@ static void do_failing_ops(struct scene *s, enum shape shape, uint64_t steps, si
 	for (uint64_t step = 0; step < steps; step++) {
 		harness_step(shape_name(shape), step);
 		s->op = op_draw(&s->w.twin, &s->next, limit, rng);
-		fail_each(&s->w.probe, &(struct attempt){do_op, scene_sound, s});
+		fail_each(&s->w.probe, &(struct attempt){ do_op, scene_sound, s });
 		op_apply_twin(&s->w.twin, &s->op);
 		/* Memory that is kept for later must not hide the failures. */
 		if (rng_one_in(rng, 16))
@@ -173,14 +173,14 @@ static void do_failing_ops(struct scene *s, enum shape shape, uint64_t steps, si
 
 EVERY_SHAPE(alloc_failure, of_changes_leaves_the_old_contents)
 {
-	static const size_t limits[] = {6, 200, 3000};
+	static const size_t limits[] = { 6, 200, 3000 };
 	struct scene s;
 	struct rng rng;
 
 	for (size_t i = 0; i < 3; i++) {
 		rng_init(&rng, harness_seed(), *shape);
 		scene_open(&s, *shape, limits[i], &rng);
-		world_build(&s.w, &(struct twin){0});
+		world_build(&s.w, &(struct twin){ 0 });
 		do_failing_ops(&s, *shape, 1500, limits[i], &rng);
 		/* From empty to that size, some allocation must have been there to fail. */
 		CHECK(s.w.twin.n < 300 || s.w.probe.failed > 0, "no allocation failed");
@@ -205,7 +205,7 @@ EVERY_SHAPE(alloc_failure, of_snapshots_and_of_changes_under_them)
 	twin_init(&before);
 	scene_open(&s, *shape, 3000, &rng);
 	for (int round = 0; round < 5; round++) {
-		fail_each(&s.w.probe, &(struct attempt){do_snapshot, scene_same, &s});
+		fail_each(&s.w.probe, &(struct attempt){ do_snapshot, scene_same, &s });
 		twin_copy(&before, &s.w.twin);
 		do_failing_ops(&s, *shape, 200, 3000, &rng);
 		assert_same(s.other, &before);
@@ -234,16 +234,16 @@ static int do_open(void *ctx)
 
 EVERY_SHAPE(alloc_failure, of_save_and_open)
 {
-	struct image whole = {0};
+	struct image whole = { 0 };
 	struct scene s;
 	struct rng rng;
 
 	rng_init(&rng, harness_seed(), *shape);
 	scene_open(&s, *shape, 20000, &rng);
-	fail_each(&s.w.probe, &(struct attempt){do_save, scene_sound, &s});
+	fail_each(&s.w.probe, &(struct attempt){ do_save, scene_sound, &s });
 	image_save(&whole, s.w.ix);
 	CHECK(image_equal(&s.image, &whole), "the image after failures is another one");
-	fail_each(&s.w.probe, &(struct attempt){do_open, scene_sound, &s});
+	fail_each(&s.w.probe, &(struct attempt){ do_open, scene_sound, &s });
 	assert_same_walk(s.other, &s.w.twin);
 	lindex_free(s.other);
 	image_destroy(&whole);
@@ -259,7 +259,7 @@ static int do_reserve(void *ctx)
 
 EVERY_SHAPE(alloc_failure, of_reserve)
 {
-	static const uint32_t reserves[] = {1, 10, 1000};
+	static const uint32_t reserves[] = { 1, 10, 1000 };
 	struct scene s;
 	struct rng rng;
 
@@ -267,7 +267,7 @@ EVERY_SHAPE(alloc_failure, of_reserve)
 	scene_open(&s, *shape, 3000, &rng);
 	for (size_t i = 0; i < 3; i++) {
 		s.reserve = reserves[i];
-		fail_each(&s.w.probe, &(struct attempt){do_reserve, scene_same, &s});
+		fail_each(&s.w.probe, &(struct attempt){ do_reserve, scene_same, &s });
 		CHECK(lindex_reserve(s.w.ix, 0) == 0, "giving it back");
 	}
 	scene_close(&s);
@@ -295,7 +295,7 @@ static void paged_same(void *ctx)
 static int do_open_paged(void *ctx)
 {
 	struct paged_scene *s = ctx;
-	struct lindex_config cfg = {.pager = &s->pf.pager};
+	struct lindex_config cfg = { .pager = &s->pf.pager };
 
 	return lindex_open_paged(s->pool, &cfg, &s->root, &s->ix);
 }
@@ -322,7 +322,7 @@ static void store_pages(struct paged_scene *s)
 
 static void paged_open(struct paged_scene *s, size_t n, struct rng *rng)
 {
-	struct lindex_pool_config pool_cfg = {.allocator = &s->probe.allocator};
+	struct lindex_pool_config pool_cfg = { .allocator = &s->probe.allocator };
 
 	memset(s, 0, sizeof(*s));
 	alloc_probe_init(&s->probe);
@@ -354,9 +354,9 @@ Test(alloc_failure, of_paged_open_and_load)
 	for (uint64_t round = 0; round < 50; round++) {
 		harness_step("paged", round);
 		lindex_free(s.ix);
-		fail_each(&s.probe, &(struct attempt){do_open_paged, nothing_to_compare, &s});
+		fail_each(&s.probe, &(struct attempt){ do_open_paged, nothing_to_compare, &s });
 		s.op.run.first = s.twin.runs[rng_below(&rng, s.twin.n)].first;
-		fail_each(&s.probe, &(struct attempt){do_load, nothing_to_compare, &s});
+		fail_each(&s.probe, &(struct attempt){ do_load, nothing_to_compare, &s });
 		assert_same_around(s.ix, &s.twin, s.op.run.first);
 	}
 	paged_close(&s);
@@ -377,9 +377,9 @@ Test(alloc_failure, of_paged_changes)
 			CHECK(do_open_paged(&s) == 0, "open");
 		}
 		s.op = op_draw(&s.twin, &s.twin, 6000, &rng);
-		fail_each(&s.probe, &(struct attempt){do_paged_op, step % 10 ? nothing_to_compare
-									       : paged_same,
-						      &s});
+		fail_each(&s.probe,
+			  &(struct attempt){ do_paged_op,
+					     step % 10 ? nothing_to_compare : paged_same, &s });
 		op_apply_twin(&s.twin, &s.op);
 		assert_same_around(s.ix, &s.twin, s.op.run.first);
 	}
@@ -411,7 +411,7 @@ static uint64_t fill_to_cap(struct world *w, uint64_t cap, struct rng *rng)
 	int rc;
 
 	for (;;) {
-		struct op op = {.run = random_piece(rng)};
+		struct op op = { .run = random_piece(rng) };
 
 		harness_step("fill", done);
 		rc = op_apply(w->ix, &op);
@@ -438,7 +438,7 @@ static void remove_down_to(struct world *w, size_t keep, uint64_t cap, struct rn
 		struct lindex_run run = w->twin.runs[rng_below(rng, w->twin.n)];
 
 		harness_step("remove", step++);
-		world_do(w, &(struct op){.run = run, .is_remove = true});
+		world_do(w, &(struct op){ .run = run, .is_remove = true });
 		assert_under_cap(w, cap);
 		if (step % 1000 == 0)
 			assert_same(w->ix, &w->twin);
@@ -459,13 +459,14 @@ static void live_at_the_cap(uint64_t cap)
 		assert_same(w.ix, &w.twin);
 		full = w.twin.n;
 		/* At 48 bytes a run, half of the cap should be in use at the very least. */
-		CHECK(full * 48 >= cap / 4, "full with %zu runs under a cap of %" PRIu64, full, cap);
+		CHECK(full * 48 >= cap / 4, "full with %zu runs under a cap of %" PRIu64, full,
+		      cap);
 		alloc_probe_fail_all(&w.probe, true);
 		remove_down_to(&w, round == 2 ? 0 : full / 2, cap, &rng);
 		alloc_probe_fail_all(&w.probe, false);
 		lindex_pool_reclaim(w.pool);
 		for (size_t i = 0; i < full / 8; i++) {
-			world_do(&w, &(struct op){.run = random_piece(&rng)});
+			world_do(&w, &(struct op){ .run = random_piece(&rng) });
 			assert_under_cap(&w, cap);
 		}
 		assert_same(w.ix, &w.twin);
@@ -485,8 +486,9 @@ Test(alloc_failure, cap_holds_and_removes_go_through_at_a_larger_cap)
 
 Test(alloc_failure, removes_from_bulk_loaded_maps_need_no_memory)
 {
-	static const enum shape shapes[] = {SHAPE_LFS_AGED, SHAPE_SCATTERED_PAGES, SHAPE_PRESENCE,
-					    SHAPE_SPARSE_RANDOM, SHAPE_TAGGED, SHAPE_HUGE};
+	static const enum shape shapes[] = { SHAPE_LFS_AGED, SHAPE_SCATTERED_PAGES,
+					     SHAPE_PRESENCE, SHAPE_SPARSE_RANDOM,
+					     SHAPE_TAGGED,   SHAPE_HUGE };
 	struct scene s;
 	struct rng rng;
 
@@ -513,7 +515,7 @@ Test(alloc_failure, wide_removes_need_no_memory)
 		while (s.w.twin.n) {
 			size_t from = rng_below(&rng, s.w.twin.n);
 			size_t to = from + rng_below(&rng, s.w.twin.n - from);
-			struct op op = {.is_remove = true};
+			struct op op = { .is_remove = true };
 
 			op.run.first = from ? s.w.twin.runs[from - 1].last + 1 : 0;
 			op.run.last = s.w.twin.runs[to].last;
@@ -569,7 +571,7 @@ static void spend_reserve(struct world *w, const struct twin *donor, uint32_t n,
 
 EVERY_SHAPE(alloc_failure, reserve_makes_the_next_updates_infallible)
 {
-	static const uint32_t reserves[] = {1, 2, 10, 300, 3000};
+	static const uint32_t reserves[] = { 1, 2, 10, 300, 3000 };
 	struct twin donor;
 	struct world w;
 	struct rng rng;
@@ -606,7 +608,7 @@ Test(alloc_failure, reserve_is_enough_for_growth)
 		alloc_probe_fail_all(&w.probe, true);
 		for (uint32_t i = 0; i < n; i++) {
 			harness_step("growth", n + i);
-			world_do(&w, &(struct op){.run = random_piece(&rng)});
+			world_do(&w, &(struct op){ .run = random_piece(&rng) });
 		}
 		alloc_probe_fail_all(&w.probe, false);
 		assert_same(w.ix, &w.twin);
@@ -653,7 +655,7 @@ Test(alloc_failure, reserve_counts_under_the_cap)
 	rng_init(&rng, harness_seed(), 7);
 	world_open(&w, NULL, 0, cap);
 	for (int i = 0; i < 3000; i++)
-		world_do(&w, &(struct op){.run = random_piece(&rng)});
+		world_do(&w, &(struct op){ .run = random_piece(&rng) });
 	while (lindex_reserve(w.ix, n) == 0) {
 		assert_under_cap(&w, cap);
 		CHECK(n < 1u << 30, "a reserve of everything");
@@ -681,7 +683,7 @@ Test(alloc_failure, flags_reach_the_allocator)
 {
 	struct alloc_probe probe;
 	struct lindex_allocator noting;
-	struct lindex_pool_config cfg = {.allocator = &noting};
+	struct lindex_pool_config cfg = { .allocator = &noting };
 	struct lindex_pool *pool;
 	struct lindex *ix;
 

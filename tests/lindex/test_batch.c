@@ -11,7 +11,7 @@
 #include "same.h"
 #include "world.h"
 
-static const size_t sizes[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 4096};
+static const size_t sizes[] = { 0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 4096 };
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
 static uint64_t draw_key(const struct twin *t, struct rng *rng)
@@ -80,7 +80,7 @@ static void check_shape(enum shape shape, size_t n, const struct lindex_config *
 
 EVERY_SHAPE(batch, equals_lookup)
 {
-	static const size_t runs[] = {1, 3, 5, 100, 5000, 100000};
+	static const size_t runs[] = { 1, 3, 5, 100, 5000, 100000 };
 
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
 		check_shape(*shape, runs[i], NULL, 0);
@@ -91,9 +91,9 @@ EVERY_SHAPE(batch, equals_lookup)
 EVERY_SHAPE(batch, equals_lookup_in_every_configuration)
 {
 	static const struct lindex_config configs[] = {
-		{.epsilon = 2, .node_bytes = 256},
-		{.epsilon = 64, .node_bytes = 1024},
-		{.epsilon = 120, .node_bytes = 448},
+		{ .epsilon = 2, .node_bytes = 256 },
+		{ .epsilon = 64, .node_bytes = 1024 },
+		{ .epsilon = 120, .node_bytes = 448 },
 	};
 
 	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
@@ -127,7 +127,7 @@ EVERY_SHAPE(batch, equals_lookup_after_changes)
 
 EVERY_SHAPE(batch, equals_lookup_on_snapshots_and_opened_images)
 {
-	struct image im = {0};
+	struct image im = { 0 };
 	struct twin contents;
 	struct lindex *other;
 	struct world w;

@@ -171,12 +171,12 @@ static void change(struct arena *a, const struct op *op)
 
 static void put(struct arena *a, struct lindex_run run)
 {
-	change(a, &(struct op){.run = run});
+	change(a, &(struct op){ .run = run });
 }
 
 static void clear(struct arena *a, uint64_t first, uint64_t last)
 {
-	change(a, &(struct op){.run = RUN(first, last, 0, 0, 0), .is_remove = true});
+	change(a, &(struct op){ .run = RUN(first, last, 0, 0, 0), .is_remove = true });
 }
 
 static void load_shape(struct arena *a, enum shape shape, size_t n)
@@ -197,10 +197,10 @@ static uint64_t steps(uint64_t n)
 /* ---- Bulk loads --------------------------------------------------------------------------------------- */
 
 static const struct lindex_config configs[] = {
-	{0},
-	{.epsilon = 2, .node_bytes = 256},
-	{.epsilon = 8, .node_bytes = 1024},
-	{.epsilon = 64, .node_bytes = 512},
+	{ 0 },
+	{ .epsilon = 2, .node_bytes = 256 },
+	{ .epsilon = 8, .node_bytes = 1024 },
+	{ .epsilon = 64, .node_bytes = 512 },
 };
 #define CONFIGS (sizeof(configs) / sizeof(configs[0]))
 
@@ -225,7 +225,7 @@ Test(bounds, hold_after_bulk_load_of_every_shape)
 
 Test(bounds, random_everything_takes_28_bytes_a_run_in_bulk)
 {
-	static const size_t sizes[] = {FEW_RUNS, 1000, 10000, 100000, 1000000};
+	static const size_t sizes[] = { FEW_RUNS, 1000, 10000, 100000, 1000000 };
 	struct arena a;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -270,7 +270,7 @@ Test(bounds, random_everything_takes_48_bytes_a_run_after_changes)
 	twin_init(&donor);
 	shape_make(SHAPE_SPARSE_RANDOM, 20000, &a.rng, &donor);
 	for (uint64_t step = 0; step < steps(40000); step++) {
-		struct op op = {.run = donor.runs[rng_below(&a.rng, donor.n)]};
+		struct op op = { .run = donor.runs[rng_below(&a.rng, donor.n)] };
 
 		harness_step("sparse random", step);
 		op.is_remove = a.w.twin.n > 8000 && rng_one_in(&a.rng, 2);
@@ -438,7 +438,7 @@ static void thin_out(enum shape shape, uint64_t keep, size_t n)
 
 Test(bounds, hold_after_thinning_out)
 {
-	static const uint64_t keeps[] = {2, 4, 9, 30};
+	static const uint64_t keeps[] = { 2, 4, 9, 30 };
 
 	for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++) {
 		thin_out(SHAPE_SPARSE_RANDOM, keeps[i], 1000 * keeps[i]);
@@ -501,8 +501,8 @@ static void strike(struct arena *a, enum taste taste)
 
 Test(bounds, hold_against_an_adversary_that_sees_the_structure)
 {
-	static const enum shape shapes[] = {SHAPE_LOGNORMAL, SHAPE_LFS_AGED, SHAPE_PRESENCE,
-					    SHAPE_SPARSE_RANDOM};
+	static const enum shape shapes[] = { SHAPE_LOGNORMAL, SHAPE_LFS_AGED, SHAPE_PRESENCE,
+					     SHAPE_SPARSE_RANDOM };
 	struct arena a;
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
@@ -575,16 +575,16 @@ Test(bounds, memory_does_not_grow_under_steady_overwrites)
 		uint64_t first = rng_below(&a.rng, 120000), bytes;
 
 		harness_step("overwrite", step);
-		world_do(&a.w, &(struct op){.run = RUN(first, first + rng_below(&a.rng, 12),
-						       1000000 + step * 12, 1, 0)});
+		world_do(&a.w, &(struct op){ .run = RUN(first, first + rng_below(&a.rng, 12),
+							1000000 + step * 12, 1, 0) });
 		bytes = lindex_pool_bytes(a.w.pool);
 		most = bytes > most ? bytes : most;
 		if (step == 20000)
 			early = most;
 	}
 	/* It may fill up to the steady state; from then on it stays. */
-	CHECK(most <= early + early / 4 + POOL_FIXED_BYTES, "%" PRIu64 " bytes at most, %" PRIu64
-	      " at a third", most, early);
+	CHECK(most <= early + early / 4 + POOL_FIXED_BYTES,
+	      "%" PRIu64 " bytes at most, %" PRIu64 " at a third", most, early);
 	assert_bounded(&a, RUN_BYTES_DYNAMIC);
 	arena_close(&a);
 }

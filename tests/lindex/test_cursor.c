@@ -24,7 +24,7 @@ TestSuite(cursor, .init = open_default, .fini = close_world);
 
 static void insert(struct lindex_run run)
 {
-	world_do(&w, &(struct op){.run = run});
+	world_do(&w, &(struct op){ .run = run });
 }
 
 static void assert_next(struct lindex_cursor *cur, uint64_t first)
@@ -170,7 +170,7 @@ Test(cursor, resumes_at_its_key_when_its_run_is_gone)
 		insert(RUN(10 * i, 10 * i + 4, i, 1, 0));
 	lindex_cursor_init(&cur, w.ix, 500);
 	assert_next(&cur, 500);
-	world_do(&w, &(struct op){.run = RUN(100, 8004, 0, 0, 0), .is_remove = true});
+	world_do(&w, &(struct op){ .run = RUN(100, 8004, 0, 0, 0), .is_remove = true });
 	assert_next(&cur, 8010);
 	assert_prev(&cur, 8010);
 	assert_prev(&cur, 90);

@@ -16,7 +16,7 @@ static void open_with_contents(void)
 {
 	world_open(&w, NULL, 0, 0);
 	for (uint64_t i = 0; i < 100; i++)
-		world_do(&w, &(struct op){.run = RUN(10 * i, 10 * i + 4, i * i, 1, 3)});
+		world_do(&w, &(struct op){ .run = RUN(10 * i, 10 * i + 4, i * i, 1, 3) });
 }
 
 static void close_unchanged(void)
@@ -56,9 +56,9 @@ Test(errors, insert_of_value_past_the_last_is_erange)
 
 Test(errors, value_at_the_very_last_is_no_error)
 {
-	world_do(&w, &(struct op){.run = RUN(10, 19, UINT64_MAX - 9, 1, 0)});
-	world_do(&w, &(struct op){.run = RUN(30, 39, UINT64_MAX, 0, 0)});
-	world_do(&w, &(struct op){.run = RUN(50, 50, UINT64_MAX, 1, 0)});
+	world_do(&w, &(struct op){ .run = RUN(10, 19, UINT64_MAX - 9, 1, 0) });
+	world_do(&w, &(struct op){ .run = RUN(30, 39, UINT64_MAX, 0, 0) });
+	world_do(&w, &(struct op){ .run = RUN(50, 50, UINT64_MAX, 1, 0) });
 }
 
 /* ---- Bulk load ----------------------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ static void refuse_build(size_t at, struct lindex_run offender, int expect)
 	cr_assert_eq(lindex_build(w.ix, runs, BULK, NULL), expect, "without a place for the index");
 }
 
-static const size_t places[] = {1, 2, 17, BULK / 2, BULK - 1};
+static const size_t places[] = { 1, 2, 17, BULK / 2, BULK - 1 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
 Test(errors, build_names_the_first_unsorted_run)
@@ -122,8 +122,8 @@ Test(errors, build_names_the_first_value_past_the_last)
 
 Test(errors, build_names_the_first_of_several)
 {
-	struct lindex_run runs[] = {RUN(0, 9, 0, 1, 0), RUN(20, 29, UINT64_MAX, 1, 0),
-				    RUN(15, 10, 0, 1, 0), RUN(3, 3, 0, 7, 0)};
+	struct lindex_run runs[] = { RUN(0, 9, 0, 1, 0), RUN(20, 29, UINT64_MAX, 1, 0),
+				     RUN(15, 10, 0, 1, 0), RUN(3, 3, 0, 7, 0) };
 	size_t bad = 99;
 
 	cr_assert_eq(lindex_build(w.ix, runs, 4, &bad), -ERANGE);
@@ -132,7 +132,7 @@ Test(errors, build_names_the_first_of_several)
 
 Test(errors, build_with_the_same_run_twice_is_einval)
 {
-	struct lindex_run runs[] = {RUN(5, 5, 0, 1, 0), RUN(5, 5, 0, 1, 0)};
+	struct lindex_run runs[] = { RUN(5, 5, 0, 1, 0), RUN(5, 5, 0, 1, 0) };
 	size_t bad = 99;
 
 	cr_assert_eq(lindex_build(w.ix, runs, 2, &bad), -EINVAL);
@@ -141,7 +141,7 @@ Test(errors, build_with_the_same_run_twice_is_einval)
 
 Test(errors, build_behind_the_last_key_is_einval)
 {
-	struct lindex_run runs[] = {RUN(0, UINT64_MAX, 0, 1, 0), RUN(0, 0, 0, 1, 0)};
+	struct lindex_run runs[] = { RUN(0, UINT64_MAX, 0, 1, 0), RUN(0, 0, 0, 1, 0) };
 	size_t bad = 99;
 
 	cr_assert_eq(lindex_build(w.ix, runs, 2, &bad), -EINVAL);
@@ -156,8 +156,8 @@ Test(errors, build_of_nothing_empties_the_index)
 
 Test(errors, build_joins_neighbours_that_are_one_run)
 {
-	struct lindex_run runs[] = {RUN(5, 9, 50, 1, 0), RUN(10, 19, 55, 1, 0),
-				    RUN(20, 20, 65, 1, 0), RUN(21, 22, 66, 1, 1)};
+	struct lindex_run runs[] = { RUN(5, 9, 50, 1, 0), RUN(10, 19, 55, 1, 0),
+				     RUN(20, 20, 65, 1, 0), RUN(21, 22, 66, 1, 1) };
 
 	cr_assert_eq(lindex_build(w.ix, runs, 4, NULL), 0);
 	twin_build(&w.twin, runs, 4);
@@ -191,7 +191,7 @@ Test(errors, changes_of_a_snapshot_are_erofs)
 
 Test(errors, changes_of_an_opened_image_are_erofs)
 {
-	struct image im = {0};
+	struct image im = { 0 };
 	struct lindex *opened;
 
 	image_save(&im, w.ix);
@@ -213,14 +213,14 @@ static void refuse_pool(struct lindex_pool_config cfg)
 
 Test(errors, pool_with_unknown_flag_is_einval)
 {
-	refuse_pool((struct lindex_pool_config){.flags = 0x4});
-	refuse_pool((struct lindex_pool_config){.flags = 0x80000000u});
+	refuse_pool((struct lindex_pool_config){ .flags = 0x4 });
+	refuse_pool((struct lindex_pool_config){ .flags = 0x80000000u });
 }
 
 Test(errors, pool_with_too_small_a_cap_is_einval)
 {
-	refuse_pool((struct lindex_pool_config){.cap_bytes = 1});
-	refuse_pool((struct lindex_pool_config){.cap_bytes = LINDEX_POOL_MIN_BYTES - 1});
+	refuse_pool((struct lindex_pool_config){ .cap_bytes = 1 });
+	refuse_pool((struct lindex_pool_config){ .cap_bytes = LINDEX_POOL_MIN_BYTES - 1 });
 }
 
 static void refuse_index(struct lindex_config cfg)
@@ -233,18 +233,19 @@ static void refuse_index(struct lindex_config cfg)
 
 Test(errors, index_with_a_field_out_of_range_is_einval)
 {
-	refuse_index((struct lindex_config){.epsilon = 1});
-	refuse_index((struct lindex_config){.epsilon = 121});
-	refuse_index((struct lindex_config){.node_bytes = 192});
-	refuse_index((struct lindex_config){.node_bytes = 300});
-	refuse_index((struct lindex_config){.node_bytes = 1088});
-	refuse_index((struct lindex_config){.node_bytes = UINT32_MAX});
+	refuse_index((struct lindex_config){ .epsilon = 1 });
+	refuse_index((struct lindex_config){ .epsilon = 121 });
+	refuse_index((struct lindex_config){ .node_bytes = 192 });
+	refuse_index((struct lindex_config){ .node_bytes = 300 });
+	refuse_index((struct lindex_config){ .node_bytes = 1088 });
+	refuse_index((struct lindex_config){ .node_bytes = UINT32_MAX });
 }
 
 Test(errors, index_at_the_limits_of_its_fields_is_fine)
 {
 	static const struct lindex_config fine[] = {
-		{.epsilon = 2}, {.epsilon = 120}, {.node_bytes = 256}, {.node_bytes = 1024}};
+		{ .epsilon = 2 }, { .epsilon = 120 }, { .node_bytes = 256 }, { .node_bytes = 1024 }
+	};
 	struct lindex *ix;
 
 	for (size_t i = 0; i < 4; i++) {
@@ -256,7 +257,7 @@ Test(errors, index_at_the_limits_of_its_fields_is_fine)
 Test(errors, pool_with_an_index_is_busy)
 {
 	cr_assert_eq(lindex_pool_free(w.pool), -EBUSY);
-	world_do(&w, &(struct op){.run = RUN(1, 2, 3, 1, 4)});
+	world_do(&w, &(struct op){ .run = RUN(1, 2, 3, 1, 4) });
 }
 
 Test(errors, free_of_null_is_fine)
@@ -268,8 +269,8 @@ Test(errors, free_of_null_is_fine)
 
 Test(errors, pager_calls_without_a_pager)
 {
-	struct lindex_config cfg = {0};
-	struct lindex_root root = {{0}};
+	struct lindex_config cfg = { 0 };
+	struct lindex_root root = { { 0 } };
 	struct lindex *ix;
 
 	cr_assert_eq(lindex_get_root(w.ix, &root), -EINVAL);
@@ -296,9 +297,9 @@ static int write_until_full(void *ctx, const void *bytes, size_t len)
 
 Test(errors, of_the_sink_are_passed_on)
 {
-	struct image im = {0};
+	struct image im = { 0 };
 	struct full_sink full;
-	struct lindex_sink sink = {.write = write_until_full, .ctx = &full};
+	struct lindex_sink sink = { .write = write_until_full, .ctx = &full };
 
 	image_save(&im, w.ix);
 	for (uint64_t room = 0; room < im.len; room += 1 + room / 8) {
@@ -317,7 +318,7 @@ Test(errors, of_the_sink_are_passed_on)
 
 Test(errors, open_of_unaligned_bytes_is_einval)
 {
-	struct image im = {0};
+	struct image im = { 0 };
 	struct lindex *none = (struct lindex *)&w, *ix = none;
 	uint8_t *shifted;
 
@@ -335,7 +336,7 @@ Test(errors, open_of_unaligned_bytes_is_einval)
 
 Test(errors, damage_is_refused_with_offset_and_text)
 {
-	struct image im = {0};
+	struct image im = { 0 };
 	struct lindex_reason why;
 	struct lindex_cert cert, untouched;
 	int rc;
@@ -356,8 +357,8 @@ Test(errors, damage_is_refused_with_offset_and_text)
 
 Test(errors, no_bytes_are_refused)
 {
-	struct lindex_reason why = {0};
-	uint64_t aligned[8] __attribute__((aligned(64))) = {0};
+	struct lindex_reason why = { 0 };
+	uint64_t aligned[8] __attribute__((aligned(64))) = { 0 };
 	int rc;
 
 	for (size_t len = 0; len <= sizeof(aligned); len++) {

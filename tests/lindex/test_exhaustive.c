@@ -16,10 +16,10 @@
 #include "same.h"
 #include "world.h"
 
-#define KEYS     16
-#define OPS_MAX  1000
-#define LONGEST  6
-#define CROWD    40
+#define KEYS    16
+#define OPS_MAX 1000
+#define LONGEST 6
+#define CROWD   40
 
 struct place {
 	uint64_t base;
@@ -27,12 +27,8 @@ struct place {
 };
 
 static const struct place places[] = {
-	{0, 0},
-	{UINT64_MAX - KEYS + 1, 0},
-	{(1ull << 32) - 5, 1},
-	{0, CROWD},
-	{UINT64_MAX - KEYS + 1, CROWD},
-	{(1ull << 63) - 3, CROWD},
+	{ 0, 0 },     { UINT64_MAX - KEYS + 1, 0 },     { (1ull << 32) - 5, 1 },
+	{ 0, CROWD }, { UINT64_MAX - KEYS + 1, CROWD }, { (1ull << 63) - 3, CROWD },
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
@@ -52,7 +48,8 @@ static void put_crowd(struct stage *s, const struct place *place)
 		uint64_t off = 2 + 3 * i;
 
 		if (place->base >= off) {
-			lindex_insert(s->w.ix, &RUN(place->base - off, place->base - off, i * i, 1, 1));
+			lindex_insert(s->w.ix,
+				      &RUN(place->base - off, place->base - off, i * i, 1, 1));
 			if (!i)
 				s->cells.below = place->base - 1;
 		}
@@ -109,9 +106,9 @@ static uint64_t compare_piece(struct stage *s, uint64_t key)
 	last = want.last < end ? want.last : end;
 	for (;; key++) {
 		rc = lindex_lookup(s->w.ix, key, &got);
-		CHECK(rc == expect && run_equal(&got, &want),
-		      "key base+%u: %d %s, not %d %s", (unsigned int)(key - s->cells.base), rc,
-		      run_text(&got), expect, run_text(&want));
+		CHECK(rc == expect && run_equal(&got, &want), "key base+%u: %d %s, not %d %s",
+		      (unsigned int)(key - s->cells.base), rc, run_text(&got), expect,
+		      run_text(&want));
 		if (key == last)
 			return last;
 	}
@@ -158,7 +155,7 @@ static void do_sequence(struct stage *s, const unsigned int *choice, unsigned in
 /* Shorter ones are compared as the beginning of longer ones: by another call with a smaller @len. */
 static void all_sequences(struct stage *s, unsigned int len)
 {
-	unsigned int choice[LONGEST] = {0}, at;
+	unsigned int choice[LONGEST] = { 0 }, at;
 	uint64_t count = 0;
 
 	for (;;) {
@@ -184,7 +181,9 @@ static void everywhere(unsigned int len, const unsigned int *cuts, unsigned int 
 	}
 }
 
-static const unsigned int every_key[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static const unsigned int every_key[] = {
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
+};
 
 Test(exhaustive, every_change_of_16_keys)
 {
@@ -198,28 +197,28 @@ Test(exhaustive, every_pair_of_changes_of_16_keys)
 
 Test(exhaustive, every_three_changes_at_six_keys)
 {
-	static const unsigned int cuts[] = {0, 1, 5, 8, 15, 16};
+	static const unsigned int cuts[] = { 0, 1, 5, 8, 15, 16 };
 
 	everywhere(3, cuts, 6, harness_long() ? "AaB1-" : "Aa-");
 }
 
 Test(exhaustive, every_four_changes_at_four_keys)
 {
-	static const unsigned int cuts[] = {0, 4, 7, 16};
+	static const unsigned int cuts[] = { 0, 4, 7, 16 };
 
 	everywhere(4, cuts, 4, harness_long() ? "Aa1-" : "A1-");
 }
 
 Test(exhaustive, every_five_changes_at_three_keys)
 {
-	static const unsigned int cuts[] = {0, 6, 16};
+	static const unsigned int cuts[] = { 0, 6, 16 };
 
 	everywhere(5, cuts, 3, harness_long() ? "Aa1-" : "A1-");
 }
 
 Test(exhaustive, every_six_changes)
 {
-	static const unsigned int cuts[] = {0, 6, 7, 16};
+	static const unsigned int cuts[] = { 0, 6, 7, 16 };
 
 	/* Long: 18 changes, 34 million sequences at each place. */
 	everywhere(6, cuts, harness_long() ? 4 : 3, harness_long() ? "A1-" : "A-");
@@ -231,7 +230,7 @@ Test(exhaustive, every_six_changes)
 static void put_contents(struct stage *s, unsigned int code, unsigned int keys)
 {
 	struct lindex_run runs[CELLS_MAX];
-	char map[KEYS + 1] = {0};
+	char map[KEYS + 1] = { 0 };
 	unsigned int n;
 
 	for (unsigned int i = 0; i < keys; i++, code /= 4)
@@ -265,5 +264,5 @@ Test(exhaustive, every_change_to_every_contents)
 
 	every_change_of(&places[0], keys);
 	/* So that the last of the keys is the last of all. */
-	every_change_of(&(struct place){UINT64_MAX - keys + 1, 0}, keys);
+	every_change_of(&(struct place){ UINT64_MAX - keys + 1, 0 }, keys);
 }

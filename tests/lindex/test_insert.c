@@ -16,12 +16,12 @@
 #define WIDTH 24
 
 /* How many runs stand on each side of the window: none, few (still a small map), many (a tree). */
-static const uint64_t crowds[] = {0, 1, 300};
+static const uint64_t crowds[] = { 0, 1, 300 };
 
 /* Runs outside the window, two keys away from it, that join with nothing. */
 static void put_crowd(struct world *w, uint64_t base, uint64_t crowd)
 {
-	struct op op = {0};
+	struct op op = { 0 };
 
 	for (uint64_t i = 0; i < crowd; i++) {
 		if (base >= 3 * (i + 1)) {
@@ -29,7 +29,8 @@ static void put_crowd(struct world *w, uint64_t base, uint64_t crowd)
 			world_do(w, &op);
 		}
 		if (UINT64_MAX - base - WIDTH >= 3 * i + 1) {
-			op.run = RUN(base + WIDTH + 3 * i + 1, base + WIDTH + 3 * i + 1, i * i, 1, 2);
+			op.run = RUN(base + WIDTH + 3 * i + 1, base + WIDTH + 3 * i + 1, i * i, 1,
+				     2);
 			world_do(w, &op);
 		}
 	}
@@ -45,20 +46,20 @@ static void put_map(struct world *w, uint64_t base, const char *map)
 	cells_draw(&cells, map);
 	n = cells_runs(&cells, runs);
 	for (unsigned int i = 0; i < n; i++)
-		world_do(w, &(struct op){.run = runs[i]});
+		world_do(w, &(struct op){ .run = runs[i] });
 }
 
 /* The one change that the line draws. */
 static struct op change_op(uint64_t base, const char *change)
 {
 	unsigned int at = (unsigned int)strspn(change, " ");
-	char mark[2] = {change[at], 0};
+	char mark[2] = { change[at], 0 };
 	unsigned int count = (unsigned int)strspn(change + at, mark);
-	struct op op = {.is_remove = mark[0] == '-'};
+	struct op op = { .is_remove = mark[0] == '-' };
 
 	op.run = draw_run(base, at, count, op.is_remove ? 'A' : mark[0]);
-	CHECK(strspn(change + at + count, " ") == strlen(change + at + count), "one change only: %s",
-	      change);
+	CHECK(strspn(change + at + count, " ") == strlen(change + at + count),
+	      "one change only: %s", change);
 	return op;
 }
 
@@ -101,8 +102,8 @@ static void run_case(uint64_t base, uint64_t crowd, const char *before, const ch
 
 static void drawn(const char *before, const char *change, const char *after)
 {
-	static const uint64_t bases[] = {0, 1000, (1ull << 32) - 4, (1ull << 63) - 2,
-					 UINT64_MAX - WIDTH + 1};
+	static const uint64_t bases[] = { 0, 1000, (1ull << 32) - 4, (1ull << 63) - 2,
+					  UINT64_MAX - WIDTH + 1 };
 
 	CHECK(strlen(before) <= WIDTH && strlen(change) <= WIDTH, "too wide: %s", before);
 	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
@@ -317,13 +318,13 @@ static void overwrite_all_keys(size_t n)
 	shape_make(SHAPE_SPARSE_RANDOM, n, &rng, &contents);
 	world_open(&w, NULL, 0, 0);
 	world_build(&w, &contents);
-	world_do(&w, &(struct op){.run = RUN(0, UINT64_MAX, 0, 1, 77)});
+	world_do(&w, &(struct op){ .run = RUN(0, UINT64_MAX, 0, 1, 77) });
 	assert_same(w.ix, &w.twin);
 	world_build(&w, &contents);
-	world_do(&w, &(struct op){.run = RUN(0, UINT64_MAX, 0, 0, 0), .is_remove = true});
+	world_do(&w, &(struct op){ .run = RUN(0, UINT64_MAX, 0, 0, 0), .is_remove = true });
 	assert_same(w.ix, &w.twin);
 	world_build(&w, &contents);
-	world_do(&w, &(struct op){.run = RUN(1, UINT64_MAX - 1, 7, 0, 0)});
+	world_do(&w, &(struct op){ .run = RUN(1, UINT64_MAX - 1, 7, 0, 0) });
 	assert_same(w.ix, &w.twin);
 	world_close(&w);
 	twin_destroy(&contents);
@@ -331,7 +332,7 @@ static void overwrite_all_keys(size_t n)
 
 Test(insert, and_remove_of_all_keys_displace_everything)
 {
-	static const size_t sizes[] = {1, 3, 4, 30, 1000, 30000};
+	static const size_t sizes[] = { 1, 3, 4, 30, 1000, 30000 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		overwrite_all_keys(sizes[i]);
@@ -357,9 +358,9 @@ Test(insert, accepts_values_up_to_the_last)
 	struct world w;
 
 	world_open(&w, NULL, 0, 0);
-	world_do(&w, &(struct op){.run = RUN(10, 19, UINT64_MAX - 9, 1, 0)});
+	world_do(&w, &(struct op){ .run = RUN(10, 19, UINT64_MAX - 9, 1, 0) });
 	/* Values end here: what follows does not continue the run. */
-	world_do(&w, &(struct op){.run = RUN(20, 29, 0, 1, 0)});
+	world_do(&w, &(struct op){ .run = RUN(20, 29, 0, 1, 0) });
 	cr_assert_eq(w.twin.n, 2);
 	assert_same(w.ix, &w.twin);
 	world_close(&w);

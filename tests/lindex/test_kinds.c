@@ -92,7 +92,7 @@ static void assert_kind_after_inserts(enum shape shape, enum lindex_kind kind)
 	for (size_t i = 0; i < t.n; i++) {
 		size_t at = i % 2 ? t.n - 1 - i / 2 : i / 2;
 
-		world_do(&w, &(struct op){.run = t.runs[at]});
+		world_do(&w, &(struct op){ .run = t.runs[at] });
 	}
 	assert_most(kind);
 	assert_same(w.ix, &w.twin);
@@ -181,16 +181,16 @@ Test(kinds, up_to_three_runs_are_inline)
 	struct lindex_stats stats;
 
 	for (uint64_t i = 0; i < 3; i++) {
-		world_do(&w, &(struct op){.run = RUN(i << 60, (i << 60) + 5, ~0ull, 0, 65535)});
+		world_do(&w, &(struct op){ .run = RUN(i << 60, (i << 60) + 5, ~0ull, 0, 65535) });
 		stats = checked_stats();
 		cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], i + 1);
 		cr_assert_eq(stats.nodes, 0);
 	}
-	world_do(&w, &(struct op){.run = RUN(3ull << 60, (3ull << 60) + 5, 1, 0, 1)});
+	world_do(&w, &(struct op){ .run = RUN(3ull << 60, (3ull << 60) + 5, 1, 0, 1) });
 	stats = checked_stats();
 	cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], 0);
 	cr_assert_geq(stats.nodes, 1);
-	world_do(&w, &(struct op){.run = RUN(5, 2ull << 60, 0, 0, 0), .is_remove = true});
+	world_do(&w, &(struct op){ .run = RUN(5, 2ull << 60, 0, 0, 0), .is_remove = true });
 	stats = checked_stats();
 	cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], stats.runs, "and small again");
 }
@@ -230,7 +230,7 @@ static int count_lines(void *ctx, const void *bytes, size_t len)
 Test(kinds, dump_has_a_line_for_every_node)
 {
 	uint64_t lines = 0;
-	struct lindex_sink sink = {.write = count_lines, .ctx = &lines};
+	struct lindex_sink sink = { .write = count_lines, .ctx = &lines };
 	struct lindex_stats stats;
 	struct twin t;
 

@@ -25,14 +25,14 @@ TestSuite(lookup, .init = open_default, .fini = close_world);
 
 static void insert(struct lindex_run run)
 {
-	struct op op = {.run = run};
+	struct op op = { .run = run };
 
 	world_do(&w, &op);
 }
 
 static void assert_hole(uint64_t key, uint64_t first, uint64_t last)
 {
-	struct lindex_run hole = {.first = 1, .value = 2, .tag = 3, .step = 4, .mapped = 5};
+	struct lindex_run hole = { .first = 1, .value = 2, .tag = 3, .step = 4, .mapped = 5 };
 
 	cr_assert_eq(lindex_lookup(w.ix, key, &hole), -ENOENT);
 	cr_assert_eq(hole.first, first);
@@ -115,11 +115,11 @@ Test(lookup, tells_runs_apart_that_differ_in_tag_step_or_value_only)
 /* ---- Every shape --------------------------------------------------------------------------------- */
 
 static const struct lindex_config configs[] = {
-	{0},
-	{.epsilon = 2, .node_bytes = 256},
-	{.epsilon = 8, .node_bytes = 320},
-	{.epsilon = 64, .node_bytes = 1024},
-	{.epsilon = 120, .node_bytes = 512},
+	{ 0 },
+	{ .epsilon = 2, .node_bytes = 256 },
+	{ .epsilon = 8, .node_bytes = 320 },
+	{ .epsilon = 64, .node_bytes = 1024 },
+	{ .epsilon = 120, .node_bytes = 512 },
 };
 #define CONFIGS (sizeof(configs) / sizeof(configs[0]))
 
@@ -142,7 +142,7 @@ static void check_built(enum shape shape, size_t n, const struct lindex_config *
 
 EVERY_SHAPE(lookup, is_exact_after_build)
 {
-	static const size_t sizes[] = {1, 2, 3, 4, 5, 16, 17, 60, 200, 1000, 20000};
+	static const size_t sizes[] = { 1, 2, 3, 4, 5, 16, 17, 60, 200, 1000, 20000 };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		check_built(*shape, sizes[i], &configs[i % CONFIGS], 0);
@@ -180,7 +180,7 @@ EVERY_SHAPE(lookup, is_exact_after_inserts_in_random_order)
 	shape_make(*shape, 4000, &rng, &contents);
 	shuffle(contents.runs, contents.n, &rng);
 	for (size_t i = 0; i < contents.n; i++) {
-		struct op op = {.run = contents.runs[i]};
+		struct op op = { .run = contents.runs[i] };
 
 		harness_step(shape_name(*shape), i);
 		world_do(&w, &op);

@@ -51,7 +51,7 @@ static void reopen(struct paged *p)
 
 static void open_paged(struct paged *p, const struct lindex_config *cfg, uint64_t cap)
 {
-	struct lindex_pool_config pool_cfg = {.cap_bytes = cap};
+	struct lindex_pool_config pool_cfg = { .cap_bytes = cap };
 
 	memset(p, 0, sizeof(*p));
 	alloc_probe_init(&p->probe);
@@ -122,7 +122,7 @@ Test(pager, root_of_zeroes_is_an_empty_index)
 
 EVERY_SHAPE(pager, built_index_opens_as_it_was)
 {
-	static const size_t sizes[] = {0, 1, 3, 4, 100, 3000, 30000};
+	static const size_t sizes[] = { 0, 1, 3, 4, 100, 3000, 30000 };
 	struct paged p;
 	struct rng rng;
 
@@ -139,8 +139,9 @@ EVERY_SHAPE(pager, built_index_opens_as_it_was)
 	}
 }
 
-static const struct lindex_config configs[] = {
-	{0}, {.epsilon = 2, .node_bytes = 256}, {.epsilon = 64, .node_bytes = 1024}};
+static const struct lindex_config configs[] = { { 0 },
+						{ .epsilon = 2, .node_bytes = 256 },
+						{ .epsilon = 64, .node_bytes = 1024 } };
 
 /* Changes, commits, reopens and evictions at random. */
 static void change_and_reopen(enum shape shape, const struct lindex_config *cfg, uint64_t cap)
@@ -185,7 +186,7 @@ EVERY_SHAPE(pager, changed_index_opens_as_it_was_under_a_small_cap)
 
 Test(pager, saved_image_is_the_canonical_one)
 {
-	struct image paged = {0}, plain = {0};
+	struct image paged = { 0 }, plain = { 0 };
 	struct paged p;
 	struct rng rng;
 
@@ -244,8 +245,9 @@ Test(pager, load_brings_what_one_lookup_needs_for_any_key)
 	commit(&p);
 	for (uint64_t step = 0; step < 2000; step++) {
 		const struct lindex_run *near = &p.twin.runs[rng_below(&rng, p.twin.n)];
-		uint64_t key = rng_one_in(&rng, 3) ? rng_u64(&rng)
-			       : rng_one_in(&rng, 2) ? near->first - 1 : near->last + 1;
+		uint64_t key = rng_one_in(&rng, 3) ? rng_u64(&rng) :
+			       rng_one_in(&rng, 2) ? near->first - 1 :
+						     near->last + 1;
 		int expect = twin_lookup(&p.twin, key, &want);
 
 		harness_step("load", step);
@@ -306,7 +308,7 @@ Test(pager, cap_holds_for_an_index_much_larger_than_it)
 	open_paged(&p, NULL, cap);
 	for (size_t i = 0; i < donor.n; i++) {
 		harness_step("insert", i);
-		apply(&p, &(struct op){.run = donor.runs[i * 7919 % donor.n]});
+		apply(&p, &(struct op){ .run = donor.runs[i * 7919 % donor.n] });
 		CHECK(lindex_pool_bytes(p.pool) <= cap, "%" PRIu64 " bytes",
 		      lindex_pool_bytes(p.pool));
 		if (i % 100 == 0)
@@ -411,8 +413,8 @@ Test(pager, one_small_change_dirties_few_pages)
 		int64_t n;
 
 		harness_step("change", step);
-		apply(&p, &(struct op){.run = RUN(first, first + rng_below(&rng, 12),
-						  10000000 + 12 * step, 1, 0)});
+		apply(&p, &(struct op){ .run = RUN(first, first + rng_below(&rng, 12),
+						   10000000 + 12 * step, 1, 0) });
 		n = list_dirty(&p, pages);
 		CHECK(n >= 1 && n <= DIRTY_PER_UPDATE, "%" PRId64 " dirty pages", n);
 		p.pf.stores = 0;
@@ -572,9 +574,9 @@ Test(pager, error_of_any_load_of_a_wide_change_changes_nothing)
 	commit(&p);
 	for (uint64_t step = 0; step < 100; step++) {
 		uint64_t from = rng_below(&rng, p.twin.n - 100);
-		struct op op = {.run = RUN(p.twin.runs[from].first + 1, p.twin.runs[from + 99].last,
-					   step, 0, 1),
-				.is_remove = step & 1};
+		struct op op = { .run = RUN(p.twin.runs[from].first + 1,
+					    p.twin.runs[from + 99].last, step, 0, 1),
+				 .is_remove = step & 1 };
 		int rc;
 
 		if (op.run.first > op.run.last)
@@ -711,7 +713,7 @@ EVERY_SHAPE(pager, corrupted_pages_never_lead_out_of_bounds)
 
 Test(pager, zeroed_page_is_euclean)
 {
-	uint8_t zeroes[LINDEX_PAGE_BYTES] = {0};
+	uint8_t zeroes[LINDEX_PAGE_BYTES] = { 0 };
 	struct paged p;
 	struct rng rng;
 	uint64_t refused = 0;

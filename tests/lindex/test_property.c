@@ -18,12 +18,12 @@ struct setting {
 };
 
 static const struct setting settings[] = {
-	{{0}, 0},
-	{{.epsilon = 2, .node_bytes = 256}, 0},
-	{{.epsilon = 8, .node_bytes = 512}, LINDEX_POOL_NO_SIMD},
-	{{.epsilon = 64, .node_bytes = 1024}, 0},
-	{{.epsilon = 8, .node_bytes = 256}, 0},
-	{{.epsilon = 120, .node_bytes = 1024}, LINDEX_POOL_NO_SIMD},
+	{ { 0 }, 0 },
+	{ { .epsilon = 2, .node_bytes = 256 }, 0 },
+	{ { .epsilon = 8, .node_bytes = 512 }, LINDEX_POOL_NO_SIMD },
+	{ { .epsilon = 64, .node_bytes = 1024 }, 0 },
+	{ { .epsilon = 8, .node_bytes = 256 }, 0 },
+	{ { .epsilon = 120, .node_bytes = 1024 }, LINDEX_POOL_NO_SIMD },
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -106,22 +106,23 @@ static void run_settings(enum shape shape, struct mix mix)
 
 EVERY_SHAPE(property, tiny_maps_cross_from_inline_to_tree_and_back)
 {
-	run_settings(*shape, (struct mix){.limit = 6, .steps = 1000, .whole = 10});
+	run_settings(*shape, (struct mix){ .limit = 6, .steps = 1000, .whole = 10 });
 }
 
 EVERY_SHAPE(property, small_maps_split_and_merge_nodes)
 {
-	run_settings(*shape, (struct mix){.limit = 150, .steps = 1000, .whole = 100});
+	run_settings(*shape, (struct mix){ .limit = 150, .steps = 1000, .whole = 100 });
 }
 
 EVERY_SHAPE(property, maps_grow_from_empty)
 {
-	run_settings(*shape, (struct mix){.limit = 3000, .steps = 600, .whole = 200});
+	run_settings(*shape, (struct mix){ .limit = 3000, .steps = 600, .whole = 200 });
 }
 
 EVERY_SHAPE(property, bulk_loaded_maps_take_changes)
 {
-	run_settings(*shape, (struct mix){.start = 4000, .limit = 5000, .steps = 400, .whole = 200});
+	run_settings(*shape,
+		     (struct mix){ .start = 4000, .limit = 5000, .steps = 400, .whole = 200 });
 }
 
 /* ---- Wide clears ---------------------------------------------------------------------------------- */
@@ -131,7 +132,7 @@ static struct op draw_huge(const struct twin *t, struct rng *rng)
 {
 	const struct lindex_run *a = &t->runs[rng_below(rng, t->n)];
 	const struct lindex_run *b = &t->runs[rng_below(rng, t->n)];
-	struct op op = {.is_remove = rng_one_in(rng, 2)};
+	struct op op = { .is_remove = rng_one_in(rng, 2) };
 
 	if (a > b) {
 		const struct lindex_run *swap = a;
@@ -178,7 +179,7 @@ EVERY_SHAPE(property, wide_changes_drop_whole_subtrees)
 /* After any history the contents are those of a fresh bulk load, to the byte of the image. */
 EVERY_SHAPE(property, history_leaves_no_trace_in_the_image)
 {
-	struct image lived = {0}, fresh = {0};
+	struct image lived = { 0 }, fresh = { 0 };
 	struct twin donor;
 	struct world w;
 	struct rng rng;

@@ -31,12 +31,12 @@ TestSuite(seeds, .init = open_default, .fini = close_world);
 
 static void put(struct lindex_run run)
 {
-	world_do(&w, &(struct op){.run = run});
+	world_do(&w, &(struct op){ .run = run });
 }
 
 static void clear(uint64_t first, uint64_t last)
 {
-	world_do(&w, &(struct op){.run = RUN(first, last, 0, 0, 0), .is_remove = true});
+	world_do(&w, &(struct op){ .run = RUN(first, last, 0, 0, 0), .is_remove = true });
 }
 
 /* ---- Stride 3: no twin, the answer is arithmetic ------------------------------------------------ */
@@ -58,7 +58,7 @@ static uint64_t value_of(const struct strided *s, uint64_t i)
 static struct lindex_run answer_at(const struct strided *s, uint64_t key)
 {
 	uint64_t i = key / s->stride;
-	struct lindex_run run = {0};
+	struct lindex_run run = { 0 };
 
 	if (key % s->stride == 0 && i < s->n) {
 		run = RUN(key, key, value_of(s, i), 1, 0);
@@ -131,20 +131,22 @@ static void build_and_compare(struct strided s)
 
 Test(seeds, stride_3_keys_by_the_million)
 {
-	build_and_compare((struct strided){.n = harness_long() ? 200000000 : 2000000, .stride = 3});
+	build_and_compare(
+		(struct strided){ .n = harness_long() ? 200000000 : 2000000, .stride = 3 });
 }
 
 Test(seeds, stride_3_keys_with_scattered_values)
 {
 	build_and_compare((struct strided){
-		.n = harness_long() ? 20000000 : 1000000, .stride = 3, .scattered = true});
+		.n = harness_long() ? 20000000 : 1000000, .stride = 3, .scattered = true });
 }
 
 Test(seeds, other_strides)
 {
-	static const uint64_t strides[] = {2,   5,    7,         16,        17,         255,
-					   256, 4096, 1u << 20, 1ull << 32, 1ull << 40, 3ull << 41};
-	struct strided s = {.n = 20000};
+	static const uint64_t strides[] = {
+		2, 5, 7, 16, 17, 255, 256, 4096, 1u << 20, 1ull << 32, 1ull << 40, 3ull << 41
+	};
+	struct strided s = { .n = 20000 };
 
 	/* Only edges: with such gaps not each key. */
 	for (size_t i = 0; i < sizeof(strides) / sizeof(strides[0]); i++) {
@@ -163,7 +165,9 @@ Test(seeds, other_strides)
 
 Test(seeds, stride_3_keys_inserted_one_by_one)
 {
-	struct strided s = {.n = harness_long() ? 5000000 : 300000, .stride = 3, .scattered = true};
+	struct strided s = { .n = harness_long() ? 5000000 : 300000,
+			     .stride = 3,
+			     .scattered = true };
 
 	insert_strided(&s);
 	compare_strided(w.ix, &s);
@@ -356,7 +360,7 @@ Test(seeds, one_far_outlier_among_values)
 
 static void compare_shape(enum shape shape, size_t n, uint32_t epsilon, uint32_t node_bytes)
 {
-	struct lindex_config cfg = {.epsilon = epsilon, .node_bytes = node_bytes};
+	struct lindex_config cfg = { .epsilon = epsilon, .node_bytes = node_bytes };
 	struct world other;
 	struct twin t;
 	struct rng rng;
@@ -383,7 +387,7 @@ Test(seeds, lognormal_and_exponential_gaps)
 /* Keys that leave the straight line by exactly @off entries, up and down in turns. */
 static void compare_zigzag(uint64_t off, uint32_t epsilon, uint32_t node_bytes)
 {
-	struct lindex_config cfg = {.epsilon = epsilon, .node_bytes = node_bytes};
+	struct lindex_config cfg = { .epsilon = epsilon, .node_bytes = node_bytes };
 	struct world other;
 	struct twin t;
 

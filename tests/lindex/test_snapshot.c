@@ -51,7 +51,7 @@ Test(snapshot, of_an_empty_index_stays_empty)
 	struct twin empty;
 
 	twin_init(&empty);
-	world_do(&w, &(struct op){.run = RUN(1, 2, 3, 1, 4)});
+	world_do(&w, &(struct op){ .run = RUN(1, 2, 3, 1, 4) });
 	assert_same(snap, &empty);
 	lindex_free(snap);
 }
@@ -81,7 +81,7 @@ Test(snapshot, outlives_its_index)
 	build_shape(SHAPE_MIXTURE, 5000);
 	twin_copy(&before, &w.twin);
 	snap = take();
-	world_do(&w, &(struct op){.run = RUN(0, UINT64_MAX / 2, 0, 0, 1)});
+	world_do(&w, &(struct op){ .run = RUN(0, UINT64_MAX / 2, 0, 0, 1) });
 	lindex_free(w.ix);
 	/* What takes the index's place must not take the snapshot's nodes. */
 	cr_assert_eq(lindex_create(w.pool, NULL, &other), 0);
@@ -119,13 +119,13 @@ Test(snapshot, costs_next_to_nothing)
 
 Test(snapshot, saves_the_image_of_its_own_contents)
 {
-	struct image before = {0}, after = {0};
+	struct image before = { 0 }, after = { 0 };
 	struct lindex *snap;
 
 	build_shape(SHAPE_MIXTURE, 3000);
 	image_save(&before, w.ix);
 	snap = take();
-	world_do(&w, &(struct op){.run = RUN(100, 100000, 5, 1, 1)});
+	world_do(&w, &(struct op){ .run = RUN(100, 100000, 5, 1, 1) });
 	image_save(&after, snap);
 	cr_assert(image_equal(&before, &after));
 	lindex_free(snap);
@@ -148,7 +148,7 @@ Test(snapshot, cursor_walks_while_the_index_changes)
 	for (size_t i = 0; i < before.n; i++) {
 		uint64_t key = before.runs[i].first;
 
-		world_do(&w, &(struct op){.run = RUN(key, key + 5, 0, 0, 0), .is_remove = true});
+		world_do(&w, &(struct op){ .run = RUN(key, key + 5, 0, 0, 0), .is_remove = true });
 		CHECK(lindex_cursor_next(&cur, &run) == 0, "run %zu", i);
 		CHECK(run_equal(&run, &before.runs[i]), "run %zu: %s", i, run_text(&run));
 	}
@@ -182,7 +182,7 @@ static void keep(struct kept *kept)
 
 EVERY_SHAPE(snapshot, many_stay_as_they_were)
 {
-	struct kept kept[KEPT] = {{0}};
+	struct kept kept[KEPT] = { { 0 } };
 	struct twin donor;
 	struct rng rng;
 
