@@ -34,8 +34,8 @@ static uint64_t draw_key(const struct twin *t, struct rng *rng)
 /* Buffers of exactly n, so that a sanitizer sees one too many. */
 static void compare(const struct lindex *ix, const struct twin *t, size_t n, struct rng *rng)
 {
-	uint64_t *keys = malloc(n * sizeof(*keys) + (n ? 0 : 1));
-	struct lindex_run *runs = malloc(n * sizeof(*runs) + (n ? 0 : 1)), want;
+	uint64_t *keys = calloc(n ? n : 1, sizeof(*keys));
+	struct lindex_run *runs = calloc(n ? n : 1, sizeof(*runs)), want;
 	int64_t mapped = 0, count;
 
 	CHECK(keys && runs, "memory");
