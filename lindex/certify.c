@@ -207,6 +207,8 @@ int lindex_certify(const void *bytes, size_t len, const struct lindex_limits *li
 	struct lindex_cert c;
 	int err;
 
+	if ((uintptr_t)bytes % LINDEX_UNIT_BYTES)
+		return -EINVAL;
 	if (len < LINDEX_PAGE_BYTES)
 		return lindex_refuse(&v, "shorter than a header", len, 0, LINDEX_PAGE_BYTES, len);
 	err = certify_header(&v, h, len);

@@ -22,15 +22,14 @@ void lindex_cursor_init_end(struct lindex_cursor *cur, const struct lindex *ix)
 int lindex_cursor_next(struct lindex_cursor *cur, struct lindex_run *run)
 {
 	struct lindex_run r;
-	uint64_t key = cur->pos;
 	int err;
 
 	if (cur->at_end)
 		return -ENOENT;
-	while ((err = lindex_lookup(cur->ix, key, &r)) == -ENOENT) {
+	while ((err = lindex_lookup(cur->ix, cur->pos, &r)) == -ENOENT) {
 		if (r.last == UINT64_MAX)
 			return -ENOENT;
-		key = r.last + 1;
+		cur->pos = r.last + 1; /* with a pager: what to load if that is not resident */
 	}
 	if (err)
 		return err;
@@ -43,15 +42,15 @@ int lindex_cursor_next(struct lindex_cursor *cur, struct lindex_run *run)
 int lindex_cursor_prev(struct lindex_cursor *cur, struct lindex_run *run)
 {
 	struct lindex_run r;
-	uint64_t key = cur->at_end ? UINT64_MAX : cur->pos - 1;
 	int err;
 
 	if (!cur->at_end && !cur->pos)
 		return -ENOENT;
-	while ((err = lindex_lookup(cur->ix, key, &r)) == -ENOENT) {
+	while ((err = lindex_lookup(cur->ix, cur->at_end ? UINT64_MAX : cur->pos - 1, &r)) == -ENOENT) {
 		if (!r.first)
 			return -ENOENT;
-		key = r.first - 1;
+		cur->pos = r.first;
+		cur->at_end = 0;
 	}
 	if (err)
 		return err;
@@ -59,26 +58,4 @@ int lindex_cursor_prev(struct lindex_cursor *cur, struct lindex_run *run)
 	cur->at_end = 0;
 	*run = r;
 	return 0;
-}
-
-/** lindex_seek() - The first run that ends at or after @key, in writer context: loads what it needs. */
-int lindex_seek(struct lindex *ix, uint64_t key, struct lindex_run *run)
-{
-	struct lindex_cursor cur;
-	int err;
-
-	lindex_cursor_init(&cur, ix, key);
-	while ((err = lindex_cursor_next(&cur, run)) == -EAGAIN) {
-		struct lindex_run hole;
-
-		/* The page that is missing is on the path of @key, or behind the hole around it. */
-		while ((err = lindex_lookup(ix, key, &hole)) == -ENOENT && hole.last != UINT64_MAX)
-			key = hole.last + 1;
-		if (err == -EAGAIN)
-			err = lindex_load(ix, key);
-		if (err)
-			return err;
-		lindex_cursor_init(&cur, ix, key);
-	}
-	return err;
 }

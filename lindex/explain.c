@@ -10,7 +10,7 @@
 
 struct touched {
 	uintptr_t line[LINES_SEEN];
-	uint32_t lines, ops, window;
+	uint32_t lines, ops, window, depth;
 };
 
 static void touch(struct touched *t, const void *p, size_t len)
@@ -68,6 +68,7 @@ static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, ui
 #define TOUCH(p, len)       touch(touched, p, len)
 #define COMPARE(n)          (touched->ops += (n))
 #define WINDOW(w)           (touched->window = (w) > touched->window ? (w) : touched->window)
+#define NODE()              (touched->depth++)
 #define BODY_NO_BATCH
 #include "lookup_body.h"
 
@@ -76,12 +77,11 @@ int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run
 	struct touched t;
 	int err;
 
-	t.lines = t.ops = t.window = 0;
+	t.lines = t.ops = t.window = t.depth = 0;
 	err = lindex_lookup(ix, key, run); /* with a pager: -EAGAIN before anything is touched */
 	if (err && err != -ENOENT)
 		return err;
 	err = body_lookup(&t, ix, key, run);
-	*out = (struct lindex_cert){ .lines = t.lines, .ops = t.ops, .window = t.window };
-	out->depth = ix->root & LINDEX_ROOT_INLINE ? 0 : lindex_root_level(ix->root) + 1;
+	*out = (struct lindex_cert){ .lines = t.lines, .ops = t.ops, .window = t.window, .depth = t.depth };
 	return err;
 }

@@ -162,17 +162,37 @@ static void copy_around(uint8_t *to, const uint8_t *from, size_t cut, size_t roo
 	memcpy(to + cut + room, from + resume, len - resume);
 }
 
+struct widening {
+	uint32_t below, above;
+};
+
+/*
+ * By how much the old line can be more wrong after the exchange. A key that went to entry il..ir goes to
+ * il..il+m-1 now; entries behind move by the difference; and where the first separator moves, keys
+ * between its old and its new place change sides.
+ */
+static struct widening replace_widens(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+				      const struct lindex_entry *e, uint32_t m)
+{
+	uint32_t moved = e[0].sep != lindex_node_base(&in->head) + lindex_inner_key(in, il);
+
+	return (struct widening){ .below = ir - il + moved, .above = m - 1 + moved };
+}
+
 static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
 			    uint32_t m, uint32_t window_max, uint32_t *bytes)
 {
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, i;
 	uint64_t base = lindex_node_base(&in->head);
-	uint32_t shift = now > n ? now - n : n - now;
+	struct widening w = { 0, 0 };
 
+	if (m)
+		w = replace_widens(in, il, ir, e, m);
 	*bytes = lindex_inner_bytes(now, in->kw, lindex_from16(in->nterm));
 	if (!m || now > LINDEX_INNER_MAX || *bytes > LINDEX_INNER_UNITS * LINDEX_UNIT_BYTES ||
 	    *bytes < LINDEX_INNER_MIN_BYTES || (!il && e[0].sep != base) ||
-	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 + shift) > window_max)
+	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 + w.below + w.above) >
+		    window_max)
 		return false;
 	for (i = 0; i < m; i++)
 		if (e[i].ref == LINDEX_TERM || (in->kw == 4 && e[i].sep - base >= UINT32_MAX))
@@ -188,8 +208,8 @@ static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t
  * @window_max: Refuse if the search window would be wider.
  * @bytes: Output: what the copy takes. @copy NULL: only that.
  *
- * Entries behind the change move by the difference in number, so the old line is wrong by that much
- * more at most: the window is widened by it, and the node is fitted anew when it is written in full.
+ * The old line stays; its window is widened by what the exchange can have moved. When that would be too
+ * much, the node is written in full, with a fresh fit.
  *
  * Return: false if the copy would need another key width, has terminal runs in the change, is too
  * full or too empty, or too wide.
@@ -210,8 +230,8 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 	copy->head.n = lindex_to16((uint16_t)now);
 	copy->head.next = 0;
 	copy->head.flags = 0;
-	above += now > n ? now - n : 0;
-	below += now < n ? n - now : 0;
+	above += replace_widens(in, il, ir, e, m).above;
+	below += replace_widens(in, il, ir, e, m).below;
 	window = lindex_pad8(below + above + 1);
 	window = lindex_min32(window, lindex_pad8(now));
 	copy->below = lindex_to16((uint16_t)below);

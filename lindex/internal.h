@@ -107,6 +107,7 @@ struct lindex_space {
 	uint64_t *dirty_map;        /* bit per page */
 	uint64_t resident, dirty;
 	uint32_t clock_hand;
+	uint32_t free_absent;       /* evicted pages without a node, through books.next */
 	uint32_t epoch;             /* of the operation under way */
 };
 
@@ -284,17 +285,23 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 			const struct lindex_run *run, struct lindex_lines *copy);
 uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			      struct lindex_plan *plan);
-bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units, uint32_t kind,
-			 bool slack, struct lindex_plan *plan);
+bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			 const struct lindex_node *before, bool slack, struct lindex_plan *plan);
 void lindex_leaf_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node,
 			uint32_t gen);
 uint32_t lindex_leaf_decode(const struct lindex_node *node, struct lindex_run *runs);
 
+/* True if @next is the value one key after @value; a sequence of values does not wrap. */
+static inline bool lindex_value_follows(uint64_t value, uint8_t step, uint64_t next)
+{
+	return next == value + step && next >= value;
+}
+
 /* True if @b continues @a: the two are one run. */
 static inline bool lindex_run_joins(const struct lindex_run *a, const struct lindex_run *b)
 {
-	return a->last + 1 == b->first && a->last != UINT64_MAX && a->tag == b->tag &&
-	       a->step == b->step && a->value + (a->step ? a->last - a->first + 1 : 0) == b->value;
+	return a->last + 1 == b->first && a->last != UINT64_MAX && a->tag == b->tag && a->step == b->step &&
+	       lindex_value_follows(a->value + (a->step ? a->last - a->first : 0), a->step, b->value);
 }
 
 /* ---- inner.c: inner nodes --------------------------------------------------------------------- */
@@ -324,6 +331,7 @@ void lindex_paged_free(struct lindex_space *sp);
 int lindex_paged_grow(struct lindex_space *sp);
 int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
 int lindex_paged_room(struct lindex *ix);
+void lindex_paged_emptied(struct lindex_space *sp, uint32_t page);
 void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node);
 uint32_t lindex_paged_build_begin(struct lindex_space *sp);
 void lindex_paged_build_end(struct lindex_space *sp, uint32_t first, bool ok);
@@ -363,10 +371,5 @@ void lindex_builder_free(struct lindex_builder *b);
 /* ---- walk.c: every run, leaf by leaf, in writer context -------------------------------------------- */
 
 int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run), void *ctx);
-
-/* ---- cursor.c ------------------------------------------------------------------------------------- */
-
-/* The first run that ends at or after @key, in writer context: loads pages. -ENOENT: there is none. */
-int lindex_seek(struct lindex *ix, uint64_t key, struct lindex_run *run);
 
 #endif /* LINDEX_INTERNAL_H */

@@ -42,24 +42,27 @@ uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_
 
 /**
  * lindex_leaf_fit_all() - Plan a small leaf for all @n runs. False: none holds them.
- * @kind: If not 0, what the runs were in before: if they still fit that, no other is tried. (A leaf
- *        changes its kind when it is divided.)
+ * @before: If not NULL, what most of the runs were in: while they fit a leaf of that kind and no larger,
+ *          no other kind is tried, but for every 16th number of runs. So a leaf changes its kind when
+ *          it grows, and does not try in vain at every update.
  */
-bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units, uint32_t kind,
-			 bool slack, struct lindex_plan *plan)
+bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			 const struct lindex_node *before, bool slack, struct lindex_plan *plan)
 {
 	struct lindex_plan p;
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < KINDS && kind; i++)
-		if (kinds[i].kind == kind && kinds[i].fit(runs, n, max_units, slack, plan) == n)
+	for (i = 0; i < KINDS && before && n % 16; i++)
+		if (kinds[i].kind == before->kind && kinds[i].fit(runs, n, max_units, slack, plan) == n &&
+		    plan->units <= before->units)
 			return true;
 	for (i = 0; i < KINDS; i++) {
 		if (kinds[i].fit(runs, n, max_units, slack, &p) < n)
 			continue;
-		/* LINES takes updates line by line: what replaces it must save a quarter. */
-		if (any && p.units * 4u > plan->units * (plan->kind == LINDEX_NODE_LINES ? 3u : 4u))
+		/* LINES takes updates line by line: what replaces it must save an eighth. */
+		if (any && (plan->kind == LINDEX_NODE_LINES ? p.units * 8u > plan->units * 7u :
+							      p.units >= plan->units))
 			continue;
 		any = true;
 		*plan = p;

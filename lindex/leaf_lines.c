@@ -360,7 +360,7 @@ static bool lines_joins(const struct lines_entry *a, const struct lines_entry *b
 	if (!a->mapped || !b->mapped)
 		return a->mapped == b->mapped; /* two holes are one */
 	return a->tag == b->tag && a->step == b->step &&
-	       a->value + (a->step ? b->first - a->first : 0) == b->value;
+	       lindex_value_follows(a->value + (a->step ? b->first - 1 - a->first : 0), a->step, b->value);
 }
 
 static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct lines_entry *e)

@@ -203,7 +203,7 @@ struct lindex_limits {
 /**
  * struct lindex_cert - What the verifier recomputed from the bytes alone.
  * @bytes:  Bytes of the image. @runs: runs. @nodes: nodes.
- * @depth:  Most nodes on a path, the leaf included.
+ * @depth:  Most nodes on a path, the leaf included; 0 where the runs are inline.
  * @window: Largest search window, in entries.
  * @lines:  Most 64-byte lines that one lookup touches.
  * @ops:    Most keys compared by one lookup.
@@ -371,7 +371,8 @@ LINDEX_API void lindex_cursor_init_end(struct lindex_cursor *cur, const struct l
  * the state of the index at that step.
  *
  * Cost:    As one or two lookups. Context: Reader.
- * Return:  0; -ENOENT at the end (@run untouched); with a pager -EAGAIN, -EUCLEAN.
+ * Return:  0; -ENOENT at the end (@run untouched); with a pager -EUCLEAN, and -EAGAIN: call
+ *          lindex_load() for @cur->pos (next), or for @cur->pos - 1, 2^64-1 at the end (prev), and go on.
  */
 LINDEX_API int lindex_cursor_next(struct lindex_cursor *cur, struct lindex_run *run);
 LINDEX_API int lindex_cursor_prev(struct lindex_cursor *cur, struct lindex_run *run);
@@ -447,7 +448,8 @@ LINDEX_API int lindex_save(struct lindex *ix, const struct lindex_sink *sink);
 
 /**
  * lindex_certify() - Verify an image from its bytes alone: the model admission.
- * @bytes, @len: Private copy; must not change during the call. Any bytes whatsoever are fine.
+ * @bytes, @len: Private copy, 64-byte aligned; must not change during the call. Any bytes whatsoever are
+ *          fine.
  * @limits: Or NULL.
  * @cert:   Output on 0. May be NULL.
  * @why:    Output on an error. May be NULL.
@@ -455,7 +457,7 @@ LINDEX_API int lindex_save(struct lindex *ix, const struct lindex_sink *sink);
  * Recomputes checksums, structure, order, coverage, every model's window, and counts.
  *
  * Cost:    One pass. Does not allocate. Context: any.
- * Return:  0; -EBADMSG: a checksum does not match; -EUCLEAN: senseless; -E2BIG: sound, but over @limits.
+ * Return:  0; -EINVAL: @bytes is not aligned to 64; -EBADMSG: a checksum does not match; -EUCLEAN: senseless; -E2BIG: sound, but over @limits.
  */
 LINDEX_API int lindex_certify(const void *bytes, size_t len, const struct lindex_limits *limits,
 			      struct lindex_cert *cert, struct lindex_reason *why);
@@ -508,9 +510,12 @@ LINDEX_API int64_t lindex_evict(struct lindex *ix, uint64_t keep);
  * @from:  List pages >= @from, ascending.
  * @pages: Output, at most @n.
  *
- * Context: Writer. Cost: in proportion to the pages listed plus pages/64. Return: number listed.
+ * With @from 0 it first waits for readers and frees what was retired. A page in which nothing is left
+ * is not listed: no ref names it.
+ *
+ * Context: Writer. Sleeps. Cost: in proportion to the pages listed plus pages/64. Return: number listed.
  */
-LINDEX_API int64_t lindex_dirty_pages(const struct lindex *ix, uint32_t from, uint32_t *pages, size_t n);
+LINDEX_API int64_t lindex_dirty_pages(struct lindex *ix, uint32_t from, uint32_t *pages, size_t n);
 
 /** lindex_page_bytes() - The LINDEX_PAGE_BYTES of a resident page, valid until the next change; or NULL. */
 LINDEX_API const void *lindex_page_bytes(const struct lindex *ix, uint32_t page);

@@ -78,6 +78,7 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 #define TOUCH(p, len)       ((void)0)
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
+#define NODE()              ((void)0)
 #include "lookup_body.h"
 
 static int lookup_scalar(const struct lindex *ix, uint64_t key, struct lindex_run *run)

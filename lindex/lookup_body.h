@@ -6,7 +6,7 @@
  *   COUNT_LE8(p, n, x)     how many of the bytes p[0..n) are <= x, n <= 32, p has 32 readable bytes
  *   COUNT_LE16X8(p, x)     how many of 8 little-endian u16 at p are <= x
  *   COUNT_LE32(p, n, x)    how many of n little-endian u32 at p are <= x, n a multiple of 8; ascending
- *   TOUCH(p, len), COMPARE(n), WINDOW(w)   instrumentation, or nothing
+ *   TOUCH(p, len), COMPARE(n), WINDOW(w), NODE()   instrumentation, or nothing
  *
  * Promises (I6 of the design):
  *   A.1  Wait-free: the number of steps is bounded by the root's level and by windows stored in nodes.
@@ -38,6 +38,9 @@ static LINDEX_ALWAYS_INLINE int body_hole(struct lindex_run *run, uint64_t first
 	return -ENOENT;
 }
 
+/* Keys of an inner node that are compared at once, without looking where. */
+#define BODY_VECTORS 16u
+
 /* ---- Inner nodes ------------------------------------------------------------------------------- */
 
 /*
@@ -51,6 +54,7 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 	uint32_t n = lindex_node_n(&in->head), window = lindex_from16(in->window), start, i;
 	uint64_t base = lindex_node_base(&in->head), off, p;
 
+	NODE();
 	off = key > base ? key - base : 0; /* below base only on the left edge: entry 0 */
 	p = lindex_line_at(lindex_from32(in->mul), in->pre, in->post, off);
 	p = p > lindex_from16(in->below) ? p - lindex_from16(in->below) : 0;
@@ -60,6 +64,14 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 	if (lindex_likely(in->kw == 4)) {
 		uint32_t x = off >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)off;
 
+		while (lindex_unlikely(window > BODY_VECTORS)) { /* a poor fit: halve it first */
+			uint32_t half = window / 16 * 8;
+
+			TOUCH(keys + 4 * (start + half), 4);
+			COMPARE(1);
+			start = lindex_ld32(keys + 4 * (start + half)) <= x ? start + half : start;
+			window -= half;
+		}
 		TOUCH(keys + 4 * start, 4 * window);
 		i = start + COUNT_LE32(keys + 4 * start, window, x) - 1;
 		*line = (uint32_t)(((off - lindex_ld32(keys + 4 * i)) * lindex_from32(in->mul) * in->lines) >>
@@ -71,10 +83,10 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 		uint32_t left = window;
 
 		*line = 0;
-		TOUCH(keys + 8 * start, 8 * window);
 		for (i = start; left > 1;) { /* the last key <= off in the window */
 			uint32_t half = left / 2;
 
+			TOUCH(keys + 8 * (i + half), 8);
 			COMPARE(1);
 			i = i + half < n && lindex_ld64(keys + 8 * (i + half)) <= off ? i + half : i;
 			left -= half;
@@ -318,12 +330,12 @@ static inline int body_dense(BODY_TOUCHED const struct lindex_dense *d, uint64_t
 	}
 	value = v = body_dense_value(d, lo_slot, code - 1);
 	while (lo_slot && (code = body_dense_code(BODY_TOUCHED_ARG d, lo_slot - 1)) != 0 &&
-	       body_dense_value(d, lo_slot - 1, code - 1) + d->step == value) {
+	       lindex_value_follows(body_dense_value(d, lo_slot - 1, code - 1), d->step, value)) {
 		lo_slot--;
 		value -= d->step;
 	}
 	while (hi_slot + 1 < n && (code = body_dense_code(BODY_TOUCHED_ARG d, hi_slot + 1)) != 0 &&
-	       body_dense_value(d, hi_slot + 1, code - 1) == v + d->step) {
+	       lindex_value_follows(v, d->step, body_dense_value(d, hi_slot + 1, code - 1))) {
 		hi_slot++;
 		v += d->step;
 	}
@@ -399,13 +411,13 @@ static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint6
 	up = slot;
 	if (stride == 1) {
 		while (lo && presence_at_or_below(BODY_TOUCHED_ARG d, lo - 1) == lo - 1 &&
-		       presence_value(BODY_TOUCHED_ARG d, n, r - 1) + d->step == value) {
+		       lindex_value_follows(presence_value(BODY_TOUCHED_ARG d, n, r - 1), d->step, value)) {
 			lo--;
 			r--;
 			value -= d->step;
 		}
 		while (up + 1 < n && presence_at_or_below(BODY_TOUCHED_ARG d, up + 1) == up + 1 &&
-		       presence_value(BODY_TOUCHED_ARG d, n, rank + 1) == v + d->step) {
+		       lindex_value_follows(v, d->step, presence_value(BODY_TOUCHED_ARG d, n, rank + 1))) {
 			up++;
 			rank++;
 			v += d->step;
@@ -420,6 +432,7 @@ static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint6
 static LINDEX_ALWAYS_INLINE int body_leaf(BODY_TOUCHED const struct lindex_node *node, uint64_t key, uint64_t hi,
 					  struct lindex_run *run)
 {
+	NODE();
 	if (lindex_likely(node->kind == LINDEX_NODE_LINES))
 		return body_lines(BODY_TOUCHED_ARG (const struct lindex_lines *)node, key, hi, run);
 	switch (node->kind) {

@@ -57,7 +57,6 @@ void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref)
 {
 	uint32_t page = ref / LINDEX_PAGE_UNITS;
 
-	sp->books[page].epoch = sp->epoch;
 	if (is_dirty(sp, page))
 		return;
 	sp->dirty_map[page / 64] |= 1ull << (page % 64);
@@ -111,6 +110,8 @@ void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node)
 	struct paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
 	uint64_t bit = 1ull << (ref % LINDEX_PAGE_UNITS);
 
+	if (node)
+		sp->books[ref / LINDEX_PAGE_UNITS].epoch = sp->epoch; /* it is about to be written */
 	lindex_store_release(&buf->starts, node ? buf->starts | bit : buf->starts & ~bit);
 }
 
@@ -154,6 +155,10 @@ static int64_t evict_some(struct lindex_space *sp, uint32_t want)
 			break;
 		victim[n++] = buffer_of(sp, page);
 		lindex_bucket_remove(sp, page);
+		if (!sp->books[page].used) {
+			sp->books[page].next = sp->free_absent;
+			sp->free_absent = page;
+		}
 		lindex_store_release(&sp->dir->chunk[page].mem, (uint8_t *)NULL);
 		sp->resident--;
 	}
@@ -191,6 +196,22 @@ static void publish_page(struct lindex_space *sp, uint32_t page, struct paged_bu
 	lindex_store_release(&sp->dir->chunk[page].mem, buf->bytes);
 }
 
+/** lindex_paged_emptied() - No node is left in the page: nothing refers to it, it need not be stored. */
+void lindex_paged_emptied(struct lindex_space *sp, uint32_t page)
+{
+	mark_clean(sp, page);
+}
+
+/* A page that was wholly free when it was evicted; its number is used again. 0: none. */
+static uint32_t free_number(struct lindex_space *sp)
+{
+	uint32_t page = sp->free_absent;
+
+	if (page)
+		sp->free_absent = sp->books[page].next;
+	return page;
+}
+
 /** lindex_paged_grow() - A new page, empty, in the buckets. */
 int lindex_paged_grow(struct lindex_space *sp)
 {
@@ -198,14 +219,23 @@ int lindex_paged_grow(struct lindex_space *sp)
 	struct paged_buffer *buf;
 	int err = 0;
 
-	if (page >= LINDEX_TERM / LINDEX_PAGE_UNITS || books_room(sp, page + 1) ||
-	    lindex_dir_room(sp, page + 1))
+	if (page >= LINDEX_TERM / LINDEX_PAGE_UNITS)
 		return -ENOMEM;
+	while (books_room(sp, page + 1) || lindex_dir_room(sp, page + 1)) {
+		int64_t n = evict_some(sp, EVICT_BATCH);
+
+		if (n <= 0)
+			return n ? (int)n : -ENOMEM;
+	}
 	buf = buffer_new(sp, &err);
 	if (!buf)
 		return err;
-	sp->npages = page + 1;
+	if (sp->free_absent)
+		page = free_number(sp);
+	else
+		sp->npages = page + 1;
 	sp->books[page].used = 0;
+	sp->books[page].next = 0;
 	publish_page(sp, page, buf);
 	lindex_bucket_insert(sp, page);
 	return 0;
@@ -324,7 +354,7 @@ const struct lindex_node *lindex_resident_node(const struct lindex_space *sp, ui
 
 /* ---- Lookup ------------------------------------------------------------------------------------------------------ */
 
-static int lookup_paged(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+static int find_paged(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX, base = 0;
 	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word), i;
@@ -349,6 +379,25 @@ static int lookup_paged(const struct lindex *ix, uint64_t key, struct lindex_run
 		if (ref & LINDEX_TERM)
 			return lindex_term_find(lindex_inner_term(in, ref), key, hi, run);
 	}
+}
+
+/* Pages that are sound each but do not belong together can give an answer beside the key: none. */
+static int answer(uint64_t key, const struct lindex_run *run, int err)
+{
+	return key < run->first || key > run->last ? -EUCLEAN : err;
+}
+
+static int lookup_paged(const struct lindex *ix, uint64_t key, struct lindex_run *out)
+{
+	struct lindex_run run;
+	int err = find_paged(ix, key, &run);
+
+	if (err && err != -ENOENT)
+		return err;
+	err = answer(key, &run, err);
+	if (err != -EUCLEAN)
+		*out = run;
+	return err;
 }
 
 static int64_t lookup_batch_paged(const struct lindex *ix, const uint64_t *keys, size_t n, struct lindex_run *runs)
@@ -535,14 +584,16 @@ int64_t lindex_evict(struct lindex *ix, uint64_t keep)
 	return n < 0 ? n : (int64_t)sp->resident;
 }
 
-int64_t lindex_dirty_pages(const struct lindex *ix, uint32_t from, uint32_t *pages, size_t n)
+int64_t lindex_dirty_pages(struct lindex *ix, uint32_t from, uint32_t *pages, size_t n)
 {
-	const struct lindex_space *sp = ix->space;
+	struct lindex_space *sp = ix->space;
 	size_t listed = 0;
 	uint32_t word;
 
 	if (!has_pages(ix))
 		return 0;
+	if (!from)
+		lindex_retire_all(sp); /* what is retired is saved as free space, or not at all */
 	for (word = from / 64; word * 64 < sp->npages && listed < n; word++) {
 		uint64_t bits = sp->dirty_map[word];
 
@@ -578,7 +629,6 @@ int lindex_flush(struct lindex *ix)
 
 	if (!has_pages(ix) || !sp->pager.store)
 		return -EOPNOTSUPP;
-	lindex_retire_all(sp); /* what is retired is stored as free space */
 	for (page = 0; !err && (n = lindex_dirty_pages(ix, page, batch, 64)) > 0; page = batch[n - 1] + 1)
 		for (i = 0; i < n && !err; i++)
 			err = store_page(sp, batch[i]);

@@ -48,7 +48,6 @@ void lindex_retire_node(struct lindex *ix, uint32_t ref)
 	struct lindex_node *node = lindex_node_at(sp, ref);
 	struct lindex *snap = ix->newest;
 
-	ix->cost.nodes_retired++;
 	if (snap && lindex_from32(node->gen) <= snap->gen) {
 		lindex_limbo_push(sp, &snap->dead, ref);
 		return;

@@ -45,6 +45,7 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 #define TOUCH(p, len)       ((void)0)
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
+#define NODE()              ((void)0)
 #include "lookup_body.h"
 
 static int lookup_avx2(const struct lindex *ix, uint64_t key, struct lindex_run *run)

@@ -283,7 +283,12 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 		page_lump(sp, page)->free_pages++;
 	sp->used_units -= units;
 	if (sp->paged)
-		lindex_paged_dirty(sp, ref);
+	{
+		if (b->used)
+			lindex_paged_dirty(sp, ref);
+		else
+			lindex_paged_emptied(sp, page);
+	}
 }
 
 /** lindex_space_hold() - Have at least @pages wholly free pages, and keep them for who may use them. */

@@ -255,17 +255,18 @@ static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct li
 	return 0;
 }
 
-/* @kind: of the leaf before, if it is to be kept where possible; or 0. */
-static bool fits(const struct update *u, uint32_t lo, uint32_t hi, uint32_t kind, struct lindex_plan *plan)
+/* @before: the leaf before, if its kind is to be kept where possible; or NULL. */
+static bool fits(const struct update *u, uint32_t lo, uint32_t hi, const struct lindex_node *before,
+		 struct lindex_plan *plan)
 {
-	return lo < hi && lindex_leaf_fit_all(u->s->runs + lo, hi - lo, u->ix->leaf_units, kind,
+	return lo < hi && lindex_leaf_fit_all(u->s->runs + lo, hi - lo, u->ix->leaf_units, before,
 					      !u->sp->may_use_held, plan);
 }
 
-/* Kind of the one leaf that is cut; 0 if there are two, or none. */
-static uint32_t kind_before(const struct update *u)
+/* The one leaf that is cut; NULL if there are two, or none. */
+static const struct lindex_node *leaf_before(const struct update *u)
 {
-	return u->left_leaf && u->left_leaf == u->right_leaf ? lindex_node_at(u->sp, u->left_leaf)->kind : 0;
+	return u->left_leaf && u->left_leaf == u->right_leaf ? lindex_node_at(u->sp, u->left_leaf) : NULL;
 }
 
 /* As few leaves as it takes; halves that do not fit are halved. */
@@ -277,7 +278,7 @@ static int make_halves(struct update *u, uint32_t lo, uint32_t hi)
 
 	while (lo < hi && !err) {
 		m = hi - lo;
-		while (!fits(u, lo, lo + m, 0, &plan))
+		while (!fits(u, lo, lo + m, NULL, &plan))
 			m = (m + 1) / 2;
 		if (u->nfresh == SCRATCH_PIECES)
 			return -ENOMEM;
@@ -304,12 +305,12 @@ static int make_leaves(struct update *u)
 		return make_leaf(u, 0, n, &u->whole, u->levels > 0);
 	if (!u->kept_right) {
 		m = lindex_leaf_fit_most(u->s->runs, n, u->ix->leaf_units, &plan);
-		if (fits(u, m, n, 0, &second)) {
+		if (fits(u, m, n, NULL, &second)) {
 			err = make_leaf(u, 0, m, &plan, true);
 			return err ? err : make_leaf(u, m, n, &second, true);
 		}
 	}
-	if (fits(u, 0, mid, 0, &plan) && fits(u, mid, n, 0, &second)) {
+	if (fits(u, 0, mid, NULL, &plan) && fits(u, mid, n, NULL, &second)) {
 		err = make_leaf(u, 0, mid, &plan, true);
 		return err ? err : make_leaf(u, mid, n, &second, true);
 	}
@@ -355,7 +356,7 @@ static void join_leaves(struct update *u)
 	    (m = neighbour_runs(u, right, c->ir + 1, &ref)) != 0) {
 		memcpy(runs + n, u->s->decoded, m * sizeof(*runs));
 		u->nruns = n + m;
-		if (fits(u, 0, n + m, 0, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+		if (fits(u, 0, n + m, NULL, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
 			c->ir++;
 			c->joined = ref;
 			u->whole = plan;
@@ -367,7 +368,7 @@ static void join_leaves(struct update *u)
 		memmove(runs + m, runs, n * sizeof(*runs));
 		memcpy(runs, u->s->decoded, m * sizeof(*runs));
 		u->nruns = n + m;
-		if (fits(u, 0, n + m, 0, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
+		if (fits(u, 0, n + m, NULL, &plan) && plan.units <= u->ix->leaf_units * 3 / 4) {
 			c->il--;
 			c->joined = ref;
 			u->whole = plan;
@@ -604,8 +605,10 @@ static void retire_between(struct update *u, uint32_t level)
 
 static void retire_one(struct update *u, uint32_t ref, uint32_t level)
 {
-	if (ref && !need(u, ref, level))
-		lindex_retire_node(u->ix, ref);
+	if (!ref || need(u, ref, level))
+		return;
+	u->ix->cost.nodes_retired++;
+	lindex_retire_node(u->ix, ref);
 }
 
 /*
@@ -657,7 +660,7 @@ static int apply_tree(struct update *u)
 		retire_old(u, 0);
 		return 0;
 	}
-	u->whole_fits = fits(u, 0, u->nruns, kind_before(u), &u->whole);
+	u->whole_fits = fits(u, 0, u->nruns, leaf_before(u), &u->whole);
 	join_leaves(u);
 	err = make_leaves(u);
 	if (!err)
@@ -688,12 +691,12 @@ static int apply_tree(struct update *u)
 static bool patch(struct update *u)
 {
 	const struct cut *c = &u->cut[1];
-	const struct lindex_node *old;
+	const struct lindex_node *old = leaf_before(u);
 	uint32_t ref;
 
-	if (!u->levels || kind_before(u) != LINDEX_NODE_LINES || shared_with_snapshot(u, &inner_at(u, c->left)->head))
+	if (!u->levels || !old || old->kind != LINDEX_NODE_LINES ||
+	    shared_with_snapshot(u, &inner_at(u, c->left)->head))
 		return false;
-	old = lindex_node_at(u->sp, u->left_leaf);
 	ref = make(u, old->units, false);
 	if (!ref)
 		return false;
@@ -706,7 +709,7 @@ static bool patch(struct update *u)
 	lindex_node_at(u->sp, ref)->next = 0;
 	u->s->fresh[0].ref = ref;
 	publish_in_place(u, 1);
-	lindex_retire_node(u->ix, u->left_leaf);
+	retire_one(u, u->left_leaf, 0);
 	return true;
 }
 

@@ -458,17 +458,17 @@ static int verify_term(struct lindex_verify *v, const struct lindex_inner *in, u
 }
 
 /* A ref that may be followed. In images nodes of one level lie in the order of their keys. */
-static int verify_ref(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep)
+static int verify_ref(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep, uint64_t at)
 {
 	uint32_t sort = level > 0;
 
 	if (!v->image)
 		return 0;
 	if (ref < v->first_ref[sort] || ref >= v->end_ref[sort])
-		return lindex_refuse(v, "N5: a ref outside its pages", (uint64_t)ref * LINDEX_UNIT_BYTES, sep,
+		return lindex_refuse(v, "N5: a ref outside its pages", at, sep,
 				     v->end_ref[sort], ref);
 	if (ref <= v->last_ref[level])
-		return lindex_refuse(v, "N5: nodes of a level out of order", (uint64_t)ref * LINDEX_UNIT_BYTES, sep,
+		return lindex_refuse(v, "N5: nodes of a level out of order", at, sep,
 				     v->last_ref[level], ref);
 	v->last_ref[level] = ref;
 	return 0;
@@ -484,13 +484,13 @@ static int verify_load(struct lindex_verify *v, uint32_t ref, uint32_t level)
 }
 
 static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep, uint64_t hi,
-		       uint32_t lines, uint32_t ops)
+		       uint32_t lines, uint32_t ops, uint64_t parent_at)
 {
 	uint64_t at = (uint64_t)ref * LINDEX_UNIT_BYTES;
 	const struct lindex_node *node;
 	const struct lindex_inner *in;
 	uint32_t i, n, window;
-	int err = verify_ref(v, ref, level, sep);
+	int err = verify_ref(v, ref, level, sep, parent_at);
 
 	if (!err)
 		err = verify_load(v, ref, level);
@@ -515,8 +515,9 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 	window = lindex_from16(in->window);
 	v->window = window > v->window ? window : v->window;
 	err = windows_inner(v, node, hi, at);
-	lines += 2 + (window * in->kw + 63) / 64 + 1 - (window * in->kw % 64 == 0 && n <= 8);
-	ops += window;
+	/* Head, ref, one line for each halving of the window, and those of the vectors left. */
+	lines += 2 + lindex_width(window / 16) + (lindex_min32(window, 16) * in->kw + 63) / 64 + 1;
+	ops += lindex_min32(window, 16) + lindex_width(window);
 	for (i = 0; i < n && !err; i++) {
 		uint64_t from, to;
 
@@ -530,7 +531,7 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 			REFUSE("N5: a separator behind the fence", hi, from);
 		err = lindex_inner_ref(in, i) & LINDEX_TERM ?
 			      verify_term(v, in, i, from, to, at) :
-			      verify_node(v, lindex_inner_ref(in, i), level - 1, from, to, lines, ops);
+			      verify_node(v, lindex_inner_ref(in, i), level - 1, from, to, lines, ops, at);
 	}
 	return err;
 }
@@ -543,7 +544,7 @@ int lindex_verify_tree(struct lindex_verify *v, uint32_t root, uint32_t level)
 
 	if (level > LINDEX_MAX_LEVEL)
 		return lindex_refuse(v, "N5: level of the root", 0, 0, LINDEX_MAX_LEVEL, level);
-	err = verify_ref(v, root, level, 0);
+	err = verify_ref(v, root, level, 0, 0);
 	if (err)
 		return err;
 	v->last_ref[level] = 0;
@@ -553,5 +554,5 @@ int lindex_verify_tree(struct lindex_verify *v, uint32_t root, uint32_t level)
 	v->depth = level + 1;
 	v->before.mapped = 0;
 	node = lindex_node_at(v->sp, root);
-	return verify_node(v, root, level, lindex_node_base(node), UINT64_MAX, 0, 0);
+	return verify_node(v, root, level, lindex_node_base(node), UINT64_MAX, 0, 0, 0);
 }
