@@ -55,7 +55,8 @@ static void change(struct play *p, const struct op *op, bool without_memory)
 	if (rc == -ENOMEM && without_memory) {
 		CHECK(!op->is_remove || twin_cuts(&p->w.twin, op->run.first, op->run.last),
 		      "a remove that cuts nothing is -ENOMEM");
-		assert_same(p->w.ix, &p->w.twin);
+		assert_sound(p->w.ix);
+		assert_same_around(p->w.ix, &p->w.twin, op->run.first);
 		return;
 	}
 	CHECK(rc == 0, "change is %d", rc);
