@@ -301,6 +301,33 @@ static int build_publish(struct lindex *ix, uint64_t root, const struct lindex_s
 	return err;
 }
 
+static int rebuild_push(void *ctx, const struct lindex_run *run)
+{
+	return lindex_builder_push(ctx, run);
+}
+
+/** lindex_rebuild() - The same contents in new nodes: compaction (lindex_pool_reclaim()). */
+int lindex_rebuild(struct lindex *ix)
+{
+	struct arena_place arena = { .space = ix->space, .ix = ix };
+	struct lindex_place to = { arena_place, &arena };
+	struct lindex_builder *b;
+	struct lindex_slot slot;
+	uint64_t root = 0;
+	int err = lindex_builder_create(ix, &to, ix->gen, &b);
+
+	if (err)
+		return err;
+	err = lindex_each_run(ix, rebuild_push, b);
+	if (!err)
+		err = lindex_builder_finish(b, &root, &slot);
+	if (!err)
+		err = build_publish(ix, root, &slot);
+	arena_end(&arena, !err);
+	lindex_builder_free(b);
+	return err;
+}
+
 int lindex_build(struct lindex *ix, const struct lindex_run *runs, size_t n, size_t *bad)
 {
 	struct arena_place arena = { .space = ix->space, .ix = ix };

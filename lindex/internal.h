@@ -117,6 +117,16 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
 void lindex_space_trim(struct lindex_space *sp);
+
+/* Free pages that are set aside during compaction. */
+struct lindex_stash {
+	uint32_t buckets[2][65];
+	uint64_t nonempty[2];
+	uint32_t free_count, held;
+};
+uint64_t lindex_space_bytes(const struct lindex_space *sp);
+void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash);
+void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash);
 int lindex_dir_room(struct lindex_space *sp, uint32_t chunks);
 void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs);
 struct lindex_page *lindex_space_page(const struct lindex_space *sp, uint32_t page);
@@ -354,6 +364,7 @@ static inline struct lindex_slot *lindex_slot_of(struct lindex *ix, uint64_t wor
 /* ---- build.c: sorted runs in one pass, bottom up ------------------------------------------------- */
 
 int lindex_run_valid(const struct lindex_run *run);
+int lindex_rebuild(struct lindex *ix);
 
 /* Where a builder puts nodes: the arena, or an image. place() returns where to write, and the ref. */
 struct lindex_place {

@@ -277,6 +277,9 @@ LINDEX_API int lindex_pool_free(struct lindex_pool *pool);
 /**
  * lindex_pool_reclaim() - Wait for readers, free what was retired, give empty memory back.
  *
+ * Where nodes are so few that most of the arena is holes, indexes without snapshots are written anew first.
+ *
+ * Cost:    In proportion to what is freed; with that compaction, to what the pool holds.
  * Context: Writer, outside any read side. Sleeps.
  * Return: 0.
  */

@@ -8,6 +8,9 @@
 /* Free pages that only a remove may use: one remove at the greatest depth, twice. See update.c. */
 #define STANDING_PAGES 24u
 
+#define COMPACT_SHARE     2u               /* lumps of more than this many times the nodes, and */
+#define COMPACT_MIN_BYTES (512u * 1024)    /* this much: worth compacting */
+
 const char *lindex_version(void)
 {
 	return "0.1.0";
@@ -88,6 +91,26 @@ int lindex_pool_free(struct lindex_pool *pool)
 	return 0;
 }
 
+/* Nodes few and far between keep whole lumps from being given back: then write the indexes anew, densely. */
+static void pool_compact(struct lindex_pool *pool)
+{
+	struct lindex_space *sp = pool->space;
+	struct lindex_stash stash;
+	struct lindex *ix;
+
+	if (lindex_space_bytes(sp) <= COMPACT_SHARE * sp->used_units * LINDEX_UNIT_BYTES + COMPACT_MIN_BYTES)
+		return;
+	lindex_space_fresh(sp, &stash);
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
+		if (ix->space == sp && !(ix->flags & LINDEX_IX_READONLY) && !ix->newest &&
+		    !(ix->root & LINDEX_ROOT_INLINE))
+			(void)lindex_rebuild(ix); /* without memory for it, all stays as it is */
+	lindex_space_mixed(sp, &stash);
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
+		lindex_drop_all(ix);
+	lindex_retire_all(sp);
+}
+
 int lindex_pool_reclaim(struct lindex_pool *pool)
 {
 	struct lindex *ix;
@@ -98,6 +121,7 @@ int lindex_pool_reclaim(struct lindex_pool *pool)
 			lindex_retire_all(ix->space);
 	}
 	lindex_retire_all(pool->space);
+	pool_compact(pool);
 	lindex_space_trim(pool->space);
 	return 0;
 }

@@ -326,6 +326,60 @@ void lindex_space_trim(struct lindex_space *sp)
 	}
 }
 
+/* ---- Compaction --------------------------------------------------------------------------------- */
+
+/** lindex_space_bytes() - Bytes of lumps held. */
+uint64_t lindex_space_bytes(const struct lindex_space *sp)
+{
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	for (i = 0; i < sp->nlumps; i++)
+		bytes += sp->lumps[i].mem ? sp->lumps[i].chunks * (uint64_t)CHUNK_BYTES : 0;
+	return bytes;
+}
+
+/** lindex_space_fresh() - From now allocate from new lumps only; what is free now is set aside in @stash. */
+void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash)
+{
+	memcpy(stash->buckets, sp->buckets, sizeof(stash->buckets));
+	memcpy(stash->nonempty, sp->nonempty, sizeof(stash->nonempty));
+	stash->free_count = sp->free_count;
+	stash->held = sp->held;
+	memset(sp->buckets, 0, sizeof(sp->buckets));
+	memset(sp->nonempty, 0, sizeof(sp->nonempty));
+	sp->free_count = sp->held = 0;
+}
+
+/* The list of @b behind the list of @a, both of pages in the same bucket. Returns its head. */
+static uint32_t bucket_join(struct lindex_space *sp, uint32_t a, uint32_t b)
+{
+	uint32_t tail = a;
+
+	if (!a || !b)
+		return a ? a : b;
+	while (lindex_space_page(sp, tail - 1)->next)
+		tail = lindex_space_page(sp, tail - 1)->next;
+	lindex_space_page(sp, tail - 1)->next = b;
+	lindex_space_page(sp, b - 1)->prev = tail;
+	return a;
+}
+
+/** lindex_space_mixed() - What was set aside is free to use again. */
+void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash)
+{
+	uint32_t sort, hole;
+
+	for (sort = 0; sort < 2; sort++) {
+		for (hole = 1; hole <= 64; hole++)
+			sp->buckets[sort][hole] = bucket_join(sp, sp->buckets[sort][hole],
+							      stash->buckets[sort][hole]);
+		sp->nonempty[sort] |= stash->nonempty[sort];
+	}
+	sp->free_count += stash->free_count;
+	sp->held = stash->held;
+}
+
 /* ---- Life cycle --------------------------------------------------------------------------------- */
 
 int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space)

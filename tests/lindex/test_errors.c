@@ -234,7 +234,7 @@ static void refuse_index(struct lindex_config cfg)
 Test(errors, index_with_a_field_out_of_range_is_einval)
 {
 	refuse_index((struct lindex_config){ .epsilon = 1 });
-	refuse_index((struct lindex_config){ .epsilon = 121 });
+	refuse_index((struct lindex_config){ .epsilon = 505 });
 	refuse_index((struct lindex_config){ .node_bytes = 192 });
 	refuse_index((struct lindex_config){ .node_bytes = 300 });
 	refuse_index((struct lindex_config){ .node_bytes = 1088 });
@@ -244,7 +244,7 @@ Test(errors, index_with_a_field_out_of_range_is_einval)
 Test(errors, index_at_the_limits_of_its_fields_is_fine)
 {
 	static const struct lindex_config fine[] = {
-		{ .epsilon = 2 }, { .epsilon = 120 }, { .node_bytes = 256 }, { .node_bytes = 1024 }
+		{ .epsilon = 2 }, { .epsilon = 504 }, { .node_bytes = 256 }, { .node_bytes = 1024 }
 	};
 	struct lindex *ix;
 

@@ -213,9 +213,9 @@ Test(image, depends_on_runs_and_configuration)
 	struct twin t;
 
 	make(SHAPE_LOGNORMAL, 3000, &t);
-	image_of(&a, &t, 8, 512);
+	image_of(&a, &t, 16, 512);
 	image_of(&b, &t, 0, 0);
-	cr_assert(image_equal(&a, &b), "the defaults are 8 and 512");
+	cr_assert(image_equal(&a, &b), "the defaults are 16 and 512");
 	image_of(&b, &t, 8, 1024);
 	cr_assert_not(image_equal(&a, &b));
 	t.runs[t.n / 2].value ^= 1;

@@ -27,8 +27,9 @@
 
 /* Pages that one lookup may load: one per node on the path at most. */
 #define PAGES_PER_LOOKUP(depth) (depth)
-/* Pages that one small change may dirty. */
-#define DIRTY_PER_UPDATE 4
+
+/* Pages that one small change may dirty: two leaves cut, three written, the node above copied, its parent. */
+#define DIRTY_PER_UPDATE 7
 
 struct paged {
 	struct alloc_probe probe;
