@@ -20,7 +20,8 @@ static inline uint64_t lindex_mask(unsigned int width)
 }
 
 /* Field of @width <= 64 bits at @bit. Reads at most 8 bytes past the byte that @bit is in. */
-static LINDEX_ALWAYS_INLINE uint64_t lindex_get_bits(const uint8_t *p, uint32_t bit, unsigned int width)
+static LINDEX_ALWAYS_INLINE uint64_t lindex_get_bits(const uint8_t *p, uint32_t bit,
+						     unsigned int width)
 {
 	const uint8_t *q = p + (bit >> 3);
 	unsigned int shift = bit & 7;
@@ -48,8 +49,17 @@ static inline void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width,
 	}
 }
 
-static inline uint64_t lindex_min64(uint64_t a, uint64_t b) { return a < b ? a : b; }
-static inline uint64_t lindex_max64(uint64_t a, uint64_t b) { return a > b ? a : b; }
-static inline uint32_t lindex_min32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+static inline uint64_t lindex_min64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+static inline uint64_t lindex_max64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+static inline uint32_t lindex_min32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
 
 #endif /* LINDEX_BITS_H */

@@ -9,8 +9,8 @@
  */
 #include "internal.h"
 
-#define WINDOW_RUNS (4 * LINDEX_LEAF_RUNS)
-#define LEVEL_ENTRIES (2 * LINDEX_INNER_MAX)
+#define WINDOW_RUNS    (4 * LINDEX_LEAF_RUNS)
+#define LEVEL_ENTRIES  (2 * LINDEX_INNER_MAX)
 #define TERM_LOOKAHEAD 16u
 
 struct builder_level {
@@ -65,7 +65,8 @@ void lindex_builder_free(struct lindex_builder *b)
 		return;
 	for (i = 0; i < LINDEX_MAX_LEVEL + 2; i++)
 		if (b->level[i].e)
-			lindex_pool_release(b->pool, b->level[i].e, LEVEL_ENTRIES * sizeof(*b->level[i].e));
+			lindex_pool_release(b->pool, b->level[i].e,
+					    LEVEL_ENTRIES * sizeof(*b->level[i].e));
 	lindex_pool_release(b->pool, b, sizeof(*b));
 }
 
@@ -74,7 +75,8 @@ void lindex_builder_free(struct lindex_builder *b)
 static int builder_add(struct lindex_builder *b, uint32_t level, const struct lindex_entry *e);
 
 /* How many entries the next node takes; @last: no more will come. */
-static uint32_t builder_inner_take(const struct lindex_builder *b, const struct builder_level *l, bool last)
+static uint32_t builder_inner_take(const struct lindex_builder *b, const struct builder_level *l,
+				   bool last)
 {
 	uint32_t bytes, m = lindex_inner_fit(l->e, l->n, &bytes), floor = m / 4 < 8 ? 8 : m / 4;
 
@@ -93,7 +95,8 @@ static int builder_inner(struct lindex_builder *b, uint32_t level, bool last)
 	void *node;
 
 	(void)lindex_inner_fit(l->e, m, &bytes);
-	node = b->to.place(b->to.ctx, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true, &up.ref);
+	node = b->to.place(b->to.ctx, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true,
+			   &up.ref);
 	if (!node)
 		return -ENOMEM;
 	lindex_inner_encode(l->e, m, level, b->gen, b->leaf_units - 1, node);
@@ -132,8 +135,8 @@ static bool run_is_long(const struct lindex_run *r)
  * True if the first run is better an entry of its own above what follows: a long run in front of a
  * region of short ones would keep that region out of the dense kinds.
  */
-static bool builder_wants_term(const struct lindex_run *runs, uint32_t n, uint32_t max_units, uint32_t m,
-			       const struct lindex_plan *plan)
+static bool builder_wants_term(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			       uint32_t m, const struct lindex_plan *plan)
 {
 	uint32_t i, rest, with_term;
 	struct lindex_plan after;

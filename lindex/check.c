@@ -16,8 +16,10 @@ static int check_inline(struct lindex_verify *v, const struct lindex *ix)
 		const struct lindex_run *r = &slot->runs[i];
 
 		if (lindex_run_valid(r) || !r->mapped ||
-		    (i && (r->first <= slot->runs[i - 1].last || lindex_run_joins(&slot->runs[i - 1], r))))
-			return lindex_refuse(v, "inline runs are valid, ascend and differ", 0, r->first, 0, i);
+		    (i && (r->first <= slot->runs[i - 1].last ||
+			   lindex_run_joins(&slot->runs[i - 1], r))))
+			return lindex_refuse(v, "inline runs are valid, ascend and differ", 0,
+					     r->first, 0, i);
 	}
 	return 0;
 }
@@ -31,8 +33,8 @@ static int check_tree(struct lindex_verify *v, const struct lindex *ix)
 }
 
 /* S1, S2, S3: the books of one page. */
-static int check_page(struct lindex_verify *v, const struct lindex_space *sp, uint32_t page, uint64_t *used,
-		      uint32_t *free_pages)
+static int check_page(struct lindex_verify *v, const struct lindex_space *sp, uint32_t page,
+		      uint64_t *used, uint32_t *free_pages)
 {
 	const struct lindex_page *b = lindex_space_page(sp, page);
 	uint32_t hole = 0, run = 0, i;
@@ -42,8 +44,8 @@ static int check_page(struct lindex_verify *v, const struct lindex_space *sp, ui
 		hole = run > hole ? run : hole;
 	}
 	if (b->bucket != hole)
-		return lindex_refuse(v, "S1: bucket of a page is its largest hole", (uint64_t)page * LINDEX_PAGE_BYTES,
-				     0, hole, b->bucket);
+		return lindex_refuse(v, "S1: bucket of a page is its largest hole",
+				     (uint64_t)page * LINDEX_PAGE_BYTES, 0, hole, b->bucket);
 	*used += lindex_popcount64(b->used);
 	*free_pages += !b->used;
 	return 0;
@@ -57,13 +59,16 @@ static int check_books(struct lindex_verify *v, const struct lindex_space *sp)
 
 	pages = sp->paged ? sp->npages : sp->chunks << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT);
 	for (page = sp->paged; page < pages && !err; page++)
-		if (sp->paged ? sp->dir->chunk[page].mem != NULL :
-				sp->dir->chunk[page >> (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT)].mem != NULL)
+		if (sp->paged ?
+			    sp->dir->chunk[page].mem != NULL :
+			    sp->dir->chunk[page >> (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT)].mem !=
+				    NULL)
 			err = check_page(v, sp, page, &used, &free_pages);
 	if (err || sp->paged)
 		return err; /* pages that are not resident are not counted */
 	if (free_pages != sp->free_count)
-		return lindex_refuse(v, "S2: count of free pages", 0, 0, free_pages, sp->free_count);
+		return lindex_refuse(v, "S2: count of free pages", 0, 0, free_pages,
+				     sp->free_count);
 	if (used != sp->used_units + 1)
 		return lindex_refuse(v, "S1: units in use", 0, 0, used, sp->used_units + 1);
 	return 0;
@@ -90,7 +95,8 @@ static uint64_t subtree_units(const struct lindex_space *sp, uint32_t ref)
 static int check_units(struct lindex_verify *v, const struct lindex_pool *pool)
 {
 	const struct lindex_space *sp = pool->space;
-	uint64_t units = (uint64_t)sp->limbo.retired.units + sp->limbo.waiting.units + sp->limbo.expired.units;
+	uint64_t units = (uint64_t)sp->limbo.retired.units + sp->limbo.waiting.units +
+			 sp->limbo.expired.units;
 	const struct lindex *ix;
 	uint32_t ref;
 
@@ -104,7 +110,8 @@ static int check_units(struct lindex_verify *v, const struct lindex_pool *pool)
 			units += subtree_units(sp, lindex_root_ref(ix->root));
 	}
 	if (units != sp->used_units)
-		return lindex_refuse(v, "units in use that no index can name", 0, 0, units, sp->used_units);
+		return lindex_refuse(v, "units in use that no index can name", 0, 0, units,
+				     sp->used_units);
 	return 0;
 }
 

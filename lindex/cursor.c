@@ -46,7 +46,8 @@ int lindex_cursor_prev(struct lindex_cursor *cur, struct lindex_run *run)
 
 	if (!cur->at_end && !cur->pos)
 		return -ENOENT;
-	while ((err = lindex_lookup(cur->ix, cur->at_end ? UINT64_MAX : cur->pos - 1, &r)) == -ENOENT) {
+	while ((err = lindex_lookup(cur->ix, cur->at_end ? UINT64_MAX : cur->pos - 1, &r)) ==
+	       -ENOENT) {
 		if (!r.first)
 			return -ENOENT;
 		cur->pos = r.first;

@@ -89,7 +89,8 @@ static void put_leaf(struct text *t, const struct lindex_node *node)
 
 static void put_node(struct text *t, const struct lindex_node *node, uint32_t ref, uint32_t depth)
 {
-	static const char *const name[LINDEX_NODE_KINDS] = { "free", "inner", "lines", "sparse", "dense", "presence" };
+	static const char *const name[LINDEX_NODE_KINDS] = { "free",   "inner", "lines",
+							     "sparse", "dense", "presence" };
 	uint32_t i;
 
 	for (i = 0; i < depth; i++)

@@ -13,7 +13,7 @@ struct touched {
 	uint32_t lines, ops, window, depth;
 };
 
-static void touch(struct touched *t, const void *p, size_t len)
+static LINDEX_NOINLINE void touch(struct touched *t, const void *p, size_t len)
 {
 	uintptr_t line = (uintptr_t)p / LINDEX_UNIT_BYTES;
 	uintptr_t last = ((uintptr_t)p + (len ? len - 1 : 0)) / LINDEX_UNIT_BYTES;
@@ -30,7 +30,8 @@ static void touch(struct touched *t, const void *p, size_t len)
 }
 
 /* Counts are by keys compared; vectors and words compare several at once for the price of one. */
-static uint32_t counted_le8(struct touched *t, const uint8_t *p, uint32_t n, uint8_t x)
+static LINDEX_NOINLINE uint32_t counted_le8(struct touched *t, const uint8_t *p, uint32_t n,
+					    uint8_t x)
 {
 	uint32_t i;
 
@@ -40,7 +41,7 @@ static uint32_t counted_le8(struct touched *t, const uint8_t *p, uint32_t n, uin
 	return i;
 }
 
-static uint32_t counted_le16x8(struct touched *t, const uint8_t *p, uint16_t x)
+static LINDEX_NOINLINE uint32_t counted_le16x8(struct touched *t, const uint8_t *p, uint16_t x)
 {
 	uint32_t i;
 
@@ -50,7 +51,8 @@ static uint32_t counted_le16x8(struct touched *t, const uint8_t *p, uint16_t x)
 	return i;
 }
 
-static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, uint32_t x)
+static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n,
+					     uint32_t x)
 {
 	uint32_t i;
 
@@ -60,8 +62,8 @@ static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, ui
 	return i;
 }
 
-#define BODY_TOUCHED struct touched *touched,
-#define BODY_TOUCHED_ARG touched,
+#define BODY_TOUCHED        struct touched *touched,
+#define BODY_TOUCHED_ARG    touched,
 #define COUNT_LE8(p, n, x)  counted_le8(touched, p, n, x)
 #define COUNT_LE16X8(p, x)  counted_le16x8(touched, p, x)
 #define COUNT_LE32(p, n, x) counted_le32(touched, p, n, x)
@@ -72,7 +74,8 @@ static uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n, ui
 #define BODY_NO_BATCH
 #include "lookup_body.h"
 
-int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run, struct lindex_cert *out)
+int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
+		   struct lindex_cert *out)
 {
 	struct touched t;
 	int err;
@@ -82,6 +85,8 @@ int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run
 	if (err && err != -ENOENT)
 		return err;
 	err = body_lookup(&t, ix, key, run);
-	*out = (struct lindex_cert){ .lines = t.lines, .ops = t.ops, .window = t.window, .depth = t.depth };
+	*out = (struct lindex_cert){
+		.lines = t.lines, .ops = t.ops, .window = t.window, .depth = t.depth
+	};
 	return err;
 }

@@ -22,8 +22,8 @@ struct lindex_line {
 	uint8_t pre, post;
 };
 
-static LINDEX_ALWAYS_INLINE uint64_t lindex_line_at(uint32_t mul, unsigned int pre, unsigned int post,
-						    uint64_t x)
+static LINDEX_ALWAYS_INLINE uint64_t lindex_line_at(uint32_t mul, unsigned int pre,
+						    unsigned int post, uint64_t x)
 {
 	uint64_t xn = x >> pre;
 
@@ -48,7 +48,8 @@ static inline struct lindex_line lindex_line_fit(uint64_t span, uint32_t top)
 	return line;
 }
 
-static LINDEX_ALWAYS_INLINE uint64_t lindex_value_line_at(uint32_t mul, unsigned int post, uint32_t i)
+static LINDEX_ALWAYS_INLINE uint64_t lindex_value_line_at(uint32_t mul, unsigned int post,
+							  uint32_t i)
 {
 	return ((uint64_t)i * mul) >> post;
 }

@@ -33,7 +33,8 @@ static inline uint64_t lindex_hash(const void *bytes, size_t len)
 	for (i = 0; i < len; i += 32)
 		for (lane = 0; lane < 4; lane++)
 			acc[lane] = hash_round(acc[lane], lindex_ld64(p + i + 8 * lane));
-	h = hash_rotl(acc[0], 1) + hash_rotl(acc[1], 7) + hash_rotl(acc[2], 12) + hash_rotl(acc[3], 18);
+	h = hash_rotl(acc[0], 1) + hash_rotl(acc[1], 7) + hash_rotl(acc[2], 12) +
+	    hash_rotl(acc[3], 18);
 	for (lane = 0; lane < 4; lane++)
 		h = (h ^ hash_round(0, acc[lane])) * HASH_P1 + HASH_P4;
 	h += (uint64_t)len;

@@ -29,7 +29,7 @@ struct image_writer {
 	const struct lindex_sink *sink; /* NULL: only count */
 	uint32_t leaf_pages, leaf_unit; /* the current page, from 1; units used in it */
 	uint32_t inner_unit;
-	uint32_t inner_first;           /* page that inner pages begin at */
+	uint32_t inner_first; /* page that inner pages begin at */
 	struct piece_list inner, sums;
 	uint32_t nsums;
 	uint64_t nodes, runs;
@@ -83,7 +83,8 @@ static int emit_page(struct image_writer *w, const void *page)
 	if (w->nsums % LINDEX_IMAGE_SUMS == 0 && !piece_page(w, &w->sums))
 		return -ENOMEM;
 	sums = (struct lindex_image_sums *)last_page(&w->sums);
-	sums->sum[w->nsums++ % LINDEX_IMAGE_SUMS] = lindex_to64(lindex_hash(page, LINDEX_PAGE_BYTES));
+	sums->sum[w->nsums++ % LINDEX_IMAGE_SUMS] = lindex_to64(
+		lindex_hash(page, LINDEX_PAGE_BYTES));
 	return w->sink->write(w->sink->ctx, page, LINDEX_PAGE_BYTES);
 }
 
@@ -147,7 +148,8 @@ static int push_run(void *ctx, const struct lindex_run *run)
 }
 
 /* One pass of the builder over all runs. */
-static int image_pass(struct lindex *ix, struct image_writer *w, uint64_t *root, struct lindex_slot *slot)
+static int image_pass(struct lindex *ix, struct image_writer *w, uint64_t *root,
+		      struct lindex_slot *slot)
 {
 	struct lindex_place to = { image_place, w };
 	struct push_ctx push = { .w = w };
@@ -169,10 +171,12 @@ static int image_pass(struct lindex *ix, struct image_writer *w, uint64_t *root,
 	return w->err ? w->err : err;
 }
 
-static int write_header(struct lindex *ix, const struct lindex_sink *sink, const struct image_writer *w,
-			uint64_t root, const struct lindex_slot *slot, struct lindex_image_header *h)
+static int write_header(struct lindex *ix, const struct lindex_sink *sink,
+			const struct image_writer *w, uint64_t root, const struct lindex_slot *slot,
+			struct lindex_image_header *h)
 {
-	uint32_t node_pages = w->leaf_pages + w->inner.pages, sums = lindex_image_sum_pages(node_pages), i;
+	uint32_t node_pages = w->leaf_pages + w->inner.pages,
+		 sums = lindex_image_sum_pages(node_pages), i;
 
 	memset(h, 0, sizeof(*h));
 	h->magic = lindex_to64(LINDEX_IMAGE_MAGIC);
@@ -210,7 +214,8 @@ static int write_kept(struct image_writer *w)
 	left = w->sums.pages;
 	for (p = w->sums.first; p; p = p->next)
 		for (i = 0; i < PIECE_PAGES && left && !err; i++, left--) {
-			struct lindex_image_sums *s = (struct lindex_image_sums *)(uintptr_t)p->page[i];
+			struct lindex_image_sums *s = (struct lindex_image_sums *)(uintptr_t)
+							      p->page[i];
 
 			s->checksum = lindex_to64(lindex_hash(s, LINDEX_IMAGE_SUMMED));
 			err = w->sink->write(w->sink->ctx, s, sizeof(*s));
@@ -234,7 +239,8 @@ int lindex_save(struct lindex *ix, const struct lindex_sink *sink)
 		goto out;
 	w->inner_first = 1 + w->leaf_pages;
 	if (!(root & LINDEX_ROOT_INLINE) && lindex_root_level(root))
-		root += w->inner_first * LINDEX_PAGE_UNITS; /* counted from page 0 in the first pass */
+		root += w->inner_first *
+			LINDEX_PAGE_UNITS; /* counted from page 0 in the first pass */
 	err = write_header(ix, sink, w, root, &slot, (struct lindex_image_header *)w->unused);
 	if (err)
 		goto out;
@@ -251,8 +257,9 @@ out:
 
 /* ---- Open ------------------------------------------------------------------------------------------------ */
 
-int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len, const struct lindex_limits *limits,
-		      struct lindex_cert *cert, struct lindex_reason *why, struct lindex **out)
+int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
+		      const struct lindex_limits *limits, struct lindex_cert *cert,
+		      struct lindex_reason *why, struct lindex **out)
 {
 	const struct lindex_image_header *h = bytes;
 	struct lindex_config cfg = { 0 };

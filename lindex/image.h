@@ -20,7 +20,8 @@
 #define LINDEX_IMAGE_MAGIC   0x3147414d4958444cull /* "LDXIMAG1" */
 #define LINDEX_IMAGE_VERSION 1u
 #define LINDEX_IMAGE_SUMS    508u
-#define LINDEX_IMAGE_SUMMED  4064u /* bytes of the header and of a page of sums that their checksum covers */
+#define LINDEX_IMAGE_SUMMED                                                                        \
+	4064u /* bytes of the header and of a page of sums that their checksum covers */
 
 /*
  *      0        8     12      16      20       24      28      32      36    40     48     56     64
@@ -41,7 +42,8 @@ struct lindex_image_header {
 	uint8_t zero[4096 - 160 - 8];
 	lindex_le64 checksum;
 };
-LINDEX_STATIC_ASSERT(sizeof(struct lindex_image_header) == LINDEX_PAGE_BYTES, "image header is a page");
+LINDEX_STATIC_ASSERT(sizeof(struct lindex_image_header) == LINDEX_PAGE_BYTES,
+		     "image header is a page");
 LINDEX_STATIC_ASSERT(offsetof(struct lindex_image_header, inline_runs) == 64, "inline runs at 64");
 
 struct lindex_image_sums {
@@ -49,7 +51,8 @@ struct lindex_image_sums {
 	uint8_t zero[24];
 	lindex_le64 checksum;
 };
-LINDEX_STATIC_ASSERT(sizeof(struct lindex_image_sums) == LINDEX_PAGE_BYTES, "a page of sums is a page");
+LINDEX_STATIC_ASSERT(sizeof(struct lindex_image_sums) == LINDEX_PAGE_BYTES,
+		     "a page of sums is a page");
 
 static inline uint32_t lindex_image_sum_pages(uint32_t node_pages)
 {

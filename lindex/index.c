@@ -5,7 +5,7 @@
 #include "internal.h"
 #include "scratch.h"
 
-#define EPSILON_DEFAULT 16u
+#define EPSILON_DEFAULT    16u
 #define NODE_BYTES_DEFAULT 512u
 
 /* Pages that one update may take at worst, after a few more have made the tree higher (update.c, U3). */
@@ -91,7 +91,8 @@ void lindex_free(struct lindex *ix)
 	} else {
 		(void)lindex_reserve(ix, 0);
 		if (!(ix->root & LINDEX_ROOT_INLINE))
-			lindex_retire_subtree(ix, lindex_root_ref(ix->root), lindex_root_level(ix->root));
+			lindex_retire_subtree(ix, lindex_root_ref(ix->root),
+					      lindex_root_level(ix->root));
 		lindex_drop_all(ix);
 		ix->root = LINDEX_ROOT_INLINE | LINDEX_SLOT_EMPTY;
 		if (ix->newest) {
@@ -141,7 +142,8 @@ void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
  * lindex_publish_inline() - Make up to three runs the whole contents, in the header's other slot.
  * Return: 0, or -EAGAIN if readers may still be in that slot and @may_wait is false.
  */
-int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n, bool may_wait)
+int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n,
+			  bool may_wait)
 {
 	bool now = ix->root & LINDEX_ROOT_INLINE;
 	uint32_t other = now && lindex_root_ref(ix->root) == 0 ? 1 : 0, i;

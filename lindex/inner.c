@@ -53,7 +53,8 @@ static struct inner_model inner_model(const struct lindex_entry *e, uint32_t n)
 		uint64_t lo = lindex_line_at(m.line.mul, m.line.pre, m.line.post,
 					     e[i].sep - e[0].sep);
 		uint64_t hi = i + 1 < n ? lindex_line_at(m.line.mul, m.line.pre, m.line.post,
-							 e[i + 1].sep - 1 - e[0].sep) : n - 1;
+							 e[i + 1].sep - 1 - e[0].sep) :
+					  n - 1;
 
 		lo = lindex_min64(lo, n - 1);
 		hi = lindex_min64(hi, n - 1);
@@ -133,9 +134,12 @@ void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t leve
 void lindex_term_run(const struct lindex_term *t, struct lindex_run *run)
 {
 	*run = (struct lindex_run){
-		.first = lindex_from64(t->first), .last = lindex_from64(t->last),
-		.value = lindex_from64(t->value), .tag = lindex_from16(t->tag),
-		.step = t->step, .mapped = 1,
+		.first = lindex_from64(t->first),
+		.last = lindex_from64(t->last),
+		.value = lindex_from64(t->value),
+		.tag = lindex_from16(t->tag),
+		.step = t->step,
+		.mapped = 1,
 	};
 }
 
@@ -156,7 +160,8 @@ uint32_t lindex_inner_decode(const struct lindex_inner *in, struct lindex_entry 
 }
 
 /* Bytes [0, cut) of @from, @room bytes left open, bytes [resume, len): an array with a gap in it. */
-static void copy_around(uint8_t *to, const uint8_t *from, size_t cut, size_t room, size_t resume, size_t len)
+static void copy_around(uint8_t *to, const uint8_t *from, size_t cut, size_t room, size_t resume,
+			size_t len)
 {
 	memcpy(to, from, cut);
 	memcpy(to + cut + room, from + resume, len - resume);
@@ -179,8 +184,9 @@ static struct widening replace_widens(const struct lindex_inner *in, uint32_t il
 	return (struct widening){ .below = ir - il + moved, .above = m - 1 + moved };
 }
 
-static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
-			    uint32_t m, uint32_t window_max, uint32_t *bytes)
+static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+			    const struct lindex_entry *e, uint32_t m, uint32_t window_max,
+			    uint32_t *bytes)
 {
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, i;
 	uint64_t base = lindex_node_base(&in->head);
@@ -191,8 +197,8 @@ static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t
 	*bytes = lindex_inner_bytes(now, in->kw, lindex_from16(in->nterm));
 	if (!m || now > LINDEX_INNER_MAX || *bytes > LINDEX_INNER_UNITS * LINDEX_UNIT_BYTES ||
 	    *bytes < LINDEX_INNER_MIN_BYTES || (!il && e[0].sep != base) ||
-	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 + w.below + w.above) >
-		    window_max)
+	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 +
+			w.below + w.above) > window_max)
 		return false;
 	for (i = 0; i < m; i++)
 		if (e[i].ref == LINDEX_TERM || (in->kw == 4 && e[i].sep - base >= UINT32_MAX))
@@ -214,11 +220,13 @@ static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t
  * Return: false if the copy would need another key width, has terminal runs in the change, is too
  * full or too empty, or too wide.
  */
-bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
-			  uint32_t m, uint32_t window_max, uint32_t *bytes, struct lindex_inner *copy)
+bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+			  const struct lindex_entry *e, uint32_t m, uint32_t window_max,
+			  uint32_t *bytes, struct lindex_inner *copy)
 {
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, kw = in->kw, i, window;
-	uint32_t nterm = lindex_from16(in->nterm), below = lindex_from16(in->below), above = lindex_from16(in->above);
+	uint32_t nterm = lindex_from16(in->nterm), below = lindex_from16(in->below),
+		 above = lindex_from16(in->above);
 	uint8_t *keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
 	lindex_le32 *refs;
 
@@ -243,16 +251,18 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 	copy_around(keys, (const uint8_t *)in + LINDEX_UNIT_BYTES, (size_t)kw * il, (size_t)kw * m,
 		    (size_t)kw * (ir + 1), (size_t)kw * n);
 	refs = lindex_inner_refs(copy);
-	copy_around((uint8_t *)refs, (const uint8_t *)lindex_inner_refs(in), 4 * (size_t)il, 4 * (size_t)m,
-		    4 * (size_t)(ir + 1), 4 * (size_t)n);
+	copy_around((uint8_t *)refs, (const uint8_t *)lindex_inner_refs(in), 4 * (size_t)il,
+		    4 * (size_t)m, 4 * (size_t)(ir + 1), 4 * (size_t)n);
 	for (i = 0; i < m; i++) {
 		if (kw == 4)
-			lindex_st32(keys + 4 * (il + i), (uint32_t)(e[i].sep - lindex_node_base(&in->head)));
+			lindex_st32(keys + 4 * (il + i),
+				    (uint32_t)(e[i].sep - lindex_node_base(&in->head)));
 		else
 			lindex_st64(keys + 8 * (il + i), e[i].sep - lindex_node_base(&in->head));
 		refs[il + i] = lindex_to32(e[i].ref);
 	}
 	memcpy((uint8_t *)copy + lindex_inner_terms_at(now, kw),
-	       (const uint8_t *)in + lindex_inner_terms_at(n, kw), nterm * sizeof(struct lindex_term));
+	       (const uint8_t *)in + lindex_inner_terms_at(n, kw),
+	       nterm * sizeof(struct lindex_term));
 	return true;
 }

@@ -39,10 +39,10 @@ struct lindex_pool {
 	uint32_t flags;
 	uint64_t cap_bytes, bytes;
 	bool simd;
-	struct lindex *indexes;          /* doubly linked through lindex.pool_next */
-	struct lindex_space *space;      /* the shared arena */
-	struct lindex_scratch *scratch;  /* for updates; one writer per pool, so one is enough */
-	struct lindex_update_cost cost;  /* of the last update */
+	struct lindex *indexes;         /* doubly linked through lindex.pool_next */
+	struct lindex_space *space;     /* the shared arena */
+	struct lindex_scratch *scratch; /* for updates; one writer per pool, so one is enough */
+	struct lindex_update_cost cost; /* of the last update */
 };
 
 void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align);
@@ -88,27 +88,27 @@ struct lindex_space {
 	uint32_t shift;
 	/* The writer's: */
 	struct lindex_pool *pool;
-	uint32_t chunks;            /* in use in dir */
+	uint32_t chunks; /* in use in dir */
 	struct lindex_lump *lumps;
 	uint32_t nlumps, lumps_room;
-	uint32_t buckets[2][65];    /* [inner][largest hole]: first page + 1, or 0 */
-	uint64_t nonempty[2];       /* bit h-1: buckets[][h] has pages */
-	uint32_t free_count;        /* wholly free pages: all in buckets[0][64] */
-	uint32_t held;              /* free pages that only reserved updates and removes may take */
+	uint32_t buckets[2][65]; /* [inner][largest hole]: first page + 1, or 0 */
+	uint64_t nonempty[2];    /* bit h-1: buckets[][h] has pages */
+	uint32_t free_count;     /* wholly free pages: all in buckets[0][64] */
+	uint32_t held;           /* free pages that only reserved updates and removes may take */
 	bool may_use_held;
 	uint64_t used_units;
 	struct lindex_retirement limbo;
 	/* Paged spaces only (pager.c): */
 	struct lindex_pager pager;
 	bool paged;
-	uint32_t npages;            /* page numbers 1..npages-1 exist; page 0 is never used */
-	struct lindex_page *books;  /* by page number */
+	uint32_t npages;           /* page numbers 1..npages-1 exist; page 0 is never used */
+	struct lindex_page *books; /* by page number */
 	uint32_t books_room;
-	uint64_t *dirty_map;        /* bit per page */
+	uint64_t *dirty_map; /* bit per page */
 	uint64_t resident, dirty;
 	uint32_t clock_hand;
-	uint32_t free_absent;       /* evicted pages without a node, through books.next */
-	uint32_t epoch;             /* of the operation under way */
+	uint32_t free_absent; /* evicted pages without a node, through books.next */
+	uint32_t epoch;       /* of the operation under way */
 };
 
 int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space);
@@ -204,27 +204,31 @@ struct lindex {
 	uint64_t root;
 	struct lindex_space *space;
 	const struct lindex_ops *ops;
-	struct lindex_slot slot[3];  /* two that take turns; [2] stays empty */
+	struct lindex_slot slot[3]; /* two that take turns; [2] stays empty */
 	/* The writer's: */
 	struct lindex_pool *pool;
 	struct lindex *pool_prev, *pool_next;
 	uint32_t flags;
 	uint32_t epsilon, leaf_units;
-	uint32_t gen;                /* birth generation of new nodes */
-	uint32_t reserved;           /* updates that lindex_reserve() promised */
-	uint32_t reserved_pages;     /* pages held for each of them */
-	struct lindex_limbo drops;   /* roots of dropped subtrees, to be walked */
+	uint32_t gen;              /* birth generation of new nodes */
+	uint32_t reserved;         /* updates that lindex_reserve() promised */
+	uint32_t reserved_pages;   /* pages held for each of them */
+	struct lindex_limbo drops; /* roots of dropped subtrees, to be walked */
 	struct lindex_port_gp slot_gp;
-	bool slot_waits;             /* the other inline slot may still have readers */
+	bool slot_waits; /* the other inline slot may still have readers */
 	/* Snapshots: the head points to the newest, each to its elder. */
 	struct lindex *head, *newest, *elder, *younger;
-	struct lindex_limbo dead;    /* snapshot: nodes that left the head after it was taken */
+	struct lindex_limbo dead; /* snapshot: nodes that left the head after it was taken */
 	struct lindex_update_cost cost;
 };
 
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
-int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run);
-int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, struct lindex_run *run);
+int lindex_other_leaf(const struct lindex_node *node, uint64_t key, uint64_t hi,
+		      struct lindex_run *run);
+int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
+		     struct lindex_run *run);
+int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi,
+		     struct lindex_run *run);
 extern const struct lindex_ops lindex_ops_scalar;
 const struct lindex_ops *lindex_ops_best(bool want_simd);
 int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lindex_run *run);
@@ -235,8 +239,8 @@ int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lind
 struct lindex_plan {
 	uint8_t kind, units, kw, lw, vw, tw, sw, dw, cap, fill, nlines, step, neg, post, pre;
 	uint16_t tagbase;
-	uint32_t runs;   /* runs covered */
-	uint32_t n;      /* head.n */
+	uint32_t runs; /* runs covered */
+	uint32_t n;    /* head.n */
 	uint32_t keys, stride, mul, below, window;
 	uint64_t base, end, vbase;
 };
@@ -275,20 +279,22 @@ static inline unsigned int lindex_ranges_sw(const struct lindex_ranges *r)
  * decode: runs of a leaf, ascending; returns how many (<= LINDEX_LEAF_RUNS).
  */
 uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan);
+			  struct lindex_plan *plan);
 void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs);
-uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan);
-void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			   bool slack, struct lindex_plan *plan);
+void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
+			  void *node);
 uint32_t lindex_sparse_decode(const struct lindex_sparse *s, struct lindex_run *runs);
 uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan);
+			  struct lindex_plan *plan);
 void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs);
-uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan);
-void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
+uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     bool slack, struct lindex_plan *plan);
+void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
+			    void *node);
 uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs);
 
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
@@ -310,8 +316,10 @@ static inline bool lindex_value_follows(uint64_t value, uint8_t step, uint64_t n
 /* True if @b continues @a: the two are one run. */
 static inline bool lindex_run_joins(const struct lindex_run *a, const struct lindex_run *b)
 {
-	return a->last + 1 == b->first && a->last != UINT64_MAX && a->tag == b->tag && a->step == b->step &&
-	       lindex_value_follows(a->value + (a->step ? a->last - a->first : 0), a->step, b->value);
+	return a->last + 1 == b->first && a->last != UINT64_MAX && a->tag == b->tag &&
+	       a->step == b->step &&
+	       lindex_value_follows(a->value + (a->step ? a->last - a->first : 0), a->step,
+				    b->value);
 }
 
 /* ---- inner.c: inner nodes --------------------------------------------------------------------- */
@@ -323,7 +331,7 @@ struct lindex_entry {
 	struct lindex_run run;
 };
 
-#define LINDEX_INNER_MAX 504u /* entries */
+#define LINDEX_INNER_MAX       504u  /* entries */
 #define LINDEX_INNER_MIN_BYTES 1024u /* a node below this is joined with a neighbour */
 
 uint32_t lindex_inner_fit(const struct lindex_entry *e, uint32_t n, uint32_t *bytes);
@@ -331,8 +339,9 @@ void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t leve
 			 uint32_t lines, void *node);
 uint32_t lindex_inner_decode(const struct lindex_inner *in, struct lindex_entry *e);
 uint32_t lindex_inner_window(const struct lindex_entry *e, uint32_t n);
-bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir, const struct lindex_entry *e,
-			  uint32_t m, uint32_t window_max, uint32_t *bytes, struct lindex_inner *copy);
+bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+			  const struct lindex_entry *e, uint32_t m, uint32_t window_max,
+			  uint32_t *bytes, struct lindex_inner *copy);
 void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
 
 /* ---- pager.c: partial residence ---------------------------------------------------------------- */
@@ -354,7 +363,8 @@ int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct
 void lindex_reserve_use(struct lindex *ix);
 void lindex_snapshot_forget(struct lindex *snap);
 void lindex_image_forget(struct lindex *ix);
-int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n, bool may_wait);
+int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n,
+			  bool may_wait);
 void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level);
 static inline struct lindex_slot *lindex_slot_of(struct lindex *ix, uint64_t word)
 {
@@ -381,6 +391,7 @@ void lindex_builder_free(struct lindex_builder *b);
 
 /* ---- walk.c: every run, leaf by leaf, in writer context -------------------------------------------- */
 
-int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run), void *ctx);
+int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run),
+		    void *ctx);
 
 #endif /* LINDEX_INTERNAL_H */

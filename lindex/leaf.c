@@ -4,8 +4,8 @@
  */
 #include "internal.h"
 
-typedef uint32_t (*fit_fn)(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan);
+typedef uint32_t (*fit_fn)(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			   bool slack, struct lindex_plan *plan);
 
 /* In order of preference among equals: LINES is the fastest to search. */
 static const struct {
@@ -54,7 +54,8 @@ bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max
 	size_t i;
 
 	for (i = 0; i < KINDS && before && n % 16; i++)
-		if (kinds[i].kind == before->kind && kinds[i].fit(runs, n, max_units, slack, plan) == n &&
+		if (kinds[i].kind == before->kind &&
+		    kinds[i].fit(runs, n, max_units, slack, plan) == n &&
 		    plan->units <= before->units)
 			return true;
 	for (i = 0; i < KINDS; i++) {

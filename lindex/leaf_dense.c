@@ -60,7 +60,8 @@ static void model_slope(struct value_model *m, uint64_t v_first, uint64_t v_last
 	if (!di)
 		return;
 	m->neg = v_last < v_first;
-	if (!lindex_value_line_fit(m->neg ? v_first - v_last : v_last - v_first, di, &m->mul, &m->post))
+	if (!lindex_value_line_fit(m->neg ? v_first - v_last : v_last - v_first, di, &m->mul,
+				   &m->post))
 		m->neg = 0;
 	if (!m->mul)
 		m->neg = m->post = 0;
@@ -94,10 +95,20 @@ static void dense_plan(const struct lindex_run *runs, uint32_t m, uint32_t slots
 		       const struct value_model *model, unsigned int vw, struct lindex_plan *plan)
 {
 	*plan = (struct lindex_plan){
-		.kind = LINDEX_NODE_DENSE, .runs = m, .n = slots, .keys = keys, .stride = 1,
-		.base = runs[0].first, .end = runs[m - 1].last, .vbase = model_vbase(model),
-		.vw = (uint8_t)vw, .mul = model->mul, .post = model->post, .neg = model->neg,
-		.tagbase = runs[0].tag, .step = runs[0].step,
+		.kind = LINDEX_NODE_DENSE,
+		.runs = m,
+		.n = slots,
+		.keys = keys,
+		.stride = 1,
+		.base = runs[0].first,
+		.end = runs[m - 1].last,
+		.vbase = model_vbase(model),
+		.vw = (uint8_t)vw,
+		.mul = model->mul,
+		.post = model->post,
+		.neg = model->neg,
+		.tagbase = runs[0].tag,
+		.step = runs[0].step,
 		.units = (uint8_t)dense_units(slots, vw),
 	};
 }
@@ -121,7 +132,8 @@ static uint32_t dense_try(const struct lindex_run *runs, uint32_t n, uint32_t ma
 		if (slots + gap + len > LINDEX_DENSE_SLOTS)
 			break;
 		for (j = 0; j < len && w <= 64; j++)
-			w = model_add(&next, slots + (uint32_t)gap + j, r->value + (r->step ? j : 0));
+			w = model_add(&next, slots + (uint32_t)gap + j,
+				      r->value + (r->step ? j : 0));
 		if (w > 64 || dense_code_width(&next) > 56)
 			break;
 		if (dense_units(slots + (uint32_t)gap + len, dense_code_width(&next)) > max_units)
@@ -136,7 +148,7 @@ static uint32_t dense_try(const struct lindex_run *runs, uint32_t n, uint32_t ma
 }
 
 uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan)
+			  struct lindex_plan *plan)
 {
 	struct value_model model = { 0 };
 	struct lindex_plan sloped;
@@ -193,9 +205,9 @@ void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run
 		uint32_t slot = (uint32_t)(r->first - plan->base), j;
 
 		for (j = 0; j <= r->last - r->first; j++)
-			lindex_put_bits(node, LINDEX_UNIT_BYTES * 8 + (slot + j) * plan->vw, plan->vw,
-					dense_residual(plan, slot + j,
-						       r->value + (r->step ? j : 0)) + 1);
+			lindex_put_bits(
+				node, LINDEX_UNIT_BYTES * 8 + (slot + j) * plan->vw, plan->vw,
+				dense_residual(plan, slot + j, r->value + (r->step ? j : 0)) + 1);
 	}
 }
 
@@ -204,8 +216,12 @@ static bool dense_append(const struct lindex_dense *d, struct lindex_run *runs, 
 			 uint64_t k, uint64_t v)
 {
 	struct lindex_run one = {
-		.first = k, .last = k, .value = v, .tag = lindex_from16(d->tagbase),
-		.step = d->step, .mapped = 1,
+		.first = k,
+		.last = k,
+		.value = v,
+		.tag = lindex_from16(d->tagbase),
+		.step = d->step,
+		.mapped = 1,
 	};
 
 	if (*m && lindex_run_joins(&runs[*m - 1], &one)) {
@@ -293,18 +309,27 @@ static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t
 	if (!m)
 		return 0;
 	*plan = (struct lindex_plan){
-		.kind = LINDEX_NODE_PRESENCE, .runs = m, .n = slots, .keys = keys,
-		.stride = stride ? stride : 1, .base = runs[0].first, .end = runs[m - 1].last,
-		.vbase = model_vbase(&good), .vw = (uint8_t)lindex_width(good.hi - good.lo),
-		.mul = good.mul, .post = good.post, .neg = good.neg,
-		.tagbase = runs[0].tag, .step = runs[0].step,
+		.kind = LINDEX_NODE_PRESENCE,
+		.runs = m,
+		.n = slots,
+		.keys = keys,
+		.stride = stride ? stride : 1,
+		.base = runs[0].first,
+		.end = runs[m - 1].last,
+		.vbase = model_vbase(&good),
+		.vw = (uint8_t)lindex_width(good.hi - good.lo),
+		.mul = good.mul,
+		.post = good.post,
+		.neg = good.neg,
+		.tagbase = runs[0].tag,
+		.step = runs[0].step,
 	};
 	plan->units = (uint8_t)presence_units(slots, keys, plan->vw);
 	return m;
 }
 
-uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan)
+uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     bool slack, struct lindex_plan *plan)
 {
 	struct value_model model = { 0 };
 	struct lindex_plan sloped;
@@ -329,7 +354,8 @@ uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t
 	return m;
 }
 
-void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node)
+void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
+			    void *node)
 {
 	uint8_t *bytes = node, *ranks = bytes + lindex_presence_ranks_at(plan->n);
 	uint32_t bit = lindex_presence_codes_at(plan->n) * 8, i, keys = 0, block;
@@ -362,7 +388,8 @@ uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run 
 		if (!(bytes[LINDEX_UNIT_BYTES + i / 8] >> (i % 8) & 1))
 			continue;
 		if (!dense_append(d, runs, &m, lindex_node_base(&d->head) + (uint64_t)i * stride,
-				  dense_value(d, rank, lindex_get_bits(bytes, bit + rank * d->vw, d->vw))))
+				  dense_value(d, rank,
+					      lindex_get_bits(bytes, bit + rank * d->vw, d->vw))))
 			break;
 		rank++;
 	}

@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 
-#define LINES_BITS (LINDEX_UNIT_BYTES * 8)
+#define LINES_BITS    (LINDEX_UNIT_BYTES * 8)
 #define LINES_CAP_MAX 32u /* one vector of byte keys */
 #define SPREAD_FILL   6u  /* lines that updates write are 6/7 full */
 #define SPREAD_OUT_OF 7u
@@ -59,7 +59,8 @@ static LINDEX_ALWAYS_INLINE bool lines_place(struct lines_packer *p, uint64_t of
 }
 
 /* Place run i and the hole before it, or neither. */
-static LINDEX_ALWAYS_INLINE bool lines_place_run(struct lines_packer *p, const struct lindex_run *runs, uint32_t i)
+static LINDEX_ALWAYS_INLINE bool lines_place_run(struct lines_packer *p,
+						 const struct lindex_run *runs, uint32_t i)
 {
 	struct lines_packer before;
 
@@ -71,6 +72,17 @@ static LINDEX_ALWAYS_INLINE bool lines_place_run(struct lines_packer *p, const s
 		return true;
 	*p = before;
 	return false;
+}
+
+/* Place runs until one does not fit. Returns how many did. */
+static LINDEX_NOINLINE uint32_t lines_place_all(struct lines_packer *p,
+						const struct lindex_run *runs, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && lines_place_run(p, runs, i); i++)
+		;
+	return i;
 }
 
 static uint32_t lines_pw(const struct lindex_ranges *r)
@@ -94,7 +106,9 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 	struct lindex_ranges seen = { 0 };
 	uint32_t i = 0, ranged = 0;
 
-	*p = (struct lines_packer){ .kw = kw, .units = units, .cap = LINES_CAP_MAX, .fill = LINES_CAP_MAX };
+	*p = (struct lines_packer){
+		.kw = kw, .units = units, .cap = LINES_CAP_MAX, .fill = LINES_CAP_MAX
+	};
 	while (i < n) {
 		if (i == ranged) {
 			uint32_t pw, cap;
@@ -106,7 +120,9 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 			cap = lines_cap(kw, pw);
 			ranged++;
 			if (cap != p->cap) {
-				*p = (struct lines_packer){ .kw = kw, .units = units, .cap = cap, .fill = cap };
+				*p = (struct lines_packer){
+					.kw = kw, .units = units, .cap = cap, .fill = cap
+				};
 				i = 0;
 			}
 		}
@@ -124,21 +140,19 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
 static void lines_spread(const struct lindex_run *runs, uint32_t m, struct lines_packer *p)
 {
 	uint32_t want = (p->n * SPREAD_OUT_OF + p->cap * SPREAD_FILL - 1) / (p->cap * SPREAD_FILL);
-	uint32_t lines = lindex_min32(want, lines_room(p->units, p->dw)), i;
+	uint32_t lines = lindex_min32(want, lines_room(p->units, p->dw));
 	struct lines_packer spread = { .kw = p->kw, .units = p->units, .cap = p->cap };
 
 	if (!lines)
 		return;
 	spread.fill = (p->n + lines - 1) / lines;
-	for (i = 0; i < m && lines_place_run(&spread, runs, i); i++)
-		;
-	if (i == m)
+	if (lines_place_all(&spread, runs, m) == m)
 		*p = spread;
 }
 
 /* Widths of exactly the first @m runs; fewer runs than were packed may have a larger cap. */
-static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines_packer *p, bool slack,
-			 struct lindex_plan *plan)
+static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines_packer *p,
+			 bool slack, struct lindex_plan *plan)
 {
 	struct lindex_ranges r = { 0 };
 	uint32_t i, cap;
@@ -147,21 +161,31 @@ static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines
 		lindex_ranges_add(&r, &runs[i]);
 	cap = lines_cap(p->kw, lines_pw(&r));
 	if (cap != p->cap) {
-		*p = (struct lines_packer){ .kw = p->kw, .units = p->units, .cap = cap, .fill = cap };
-		for (i = 0; i < m; i++)
-			(void)lines_place_run(p, runs, i); /* fitted with a smaller cap: fits */
+		*p = (struct lines_packer){
+			.kw = p->kw, .units = p->units, .cap = cap, .fill = cap
+		};
+		(void)lines_place_all(p, runs, m); /* fitted with a smaller cap: all fit */
 	}
 	if (slack)
 		lines_spread(runs, m, p);
 	*plan = (struct lindex_plan){
 		.kind = LINDEX_NODE_LINES,
-		.kw = (uint8_t)p->kw, .cap = (uint8_t)p->cap, .fill = (uint8_t)p->fill, .dw = (uint8_t)p->dw,
-		.nlines = (uint8_t)p->nlines, .n = p->n, .runs = m,
+		.kw = (uint8_t)p->kw,
+		.cap = (uint8_t)p->cap,
+		.fill = (uint8_t)p->fill,
+		.dw = (uint8_t)p->dw,
+		.nlines = (uint8_t)p->nlines,
+		.n = p->n,
+		.runs = m,
 		.units = (uint8_t)(1 + lindex_lines_dir_units(p->nlines, p->dw) + p->nlines),
 		.vw = (uint8_t)lindex_width(r.vmax - r.vmin + 1),
-		.tw = (uint8_t)lindex_ranges_tw(&r), .sw = (uint8_t)lindex_ranges_sw(&r),
-		.step = r.steps == 2, .tagbase = r.tmin, .vbase = r.vmin,
-		.base = runs[0].first, .end = runs[m - 1].last,
+		.tw = (uint8_t)lindex_ranges_tw(&r),
+		.sw = (uint8_t)lindex_ranges_sw(&r),
+		.step = r.steps == 2,
+		.tagbase = r.tmin,
+		.vbase = r.vmin,
+		.base = runs[0].first,
+		.end = runs[m - 1].last,
 	};
 }
 
@@ -239,7 +263,10 @@ void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run
 		.plan = plan,
 		.dir = dir_units ? (uint8_t *)node + LINDEX_UNIT_BYTES : l->dir,
 		.line = (uint8_t *)node + LINDEX_UNIT_BYTES * (1 + dir_units),
-		.p = { .kw = plan->kw, .cap = plan->cap, .fill = plan->fill, .units = LINDEX_LEAF_UNITS * 2 },
+		.p = { .kw = plan->kw,
+		       .cap = plan->cap,
+		       .fill = plan->fill,
+		       .units = LINDEX_LEAF_UNITS * 2 },
 	};
 
 	l->head.aux = lindex_to16((uint16_t)(plan->nlines | (plan->sw ? 0 : plan->step << 8)));
@@ -270,8 +297,10 @@ void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run
 
 static uint64_t lines_get(const uint8_t *at, uint32_t width)
 {
-	return width == 1 ? *at : width == 2 ? lindex_ld16(at) : width == 4 ? lindex_ld32(at) :
-							       lindex_ld64(at);
+	return width == 1 ? *at :
+	       width == 2 ? lindex_ld16(at) :
+	       width == 4 ? lindex_ld32(at) :
+			    lindex_ld64(at);
 }
 
 uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs)
@@ -281,7 +310,8 @@ uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *ru
 	const uint8_t *dir = dir_units ? (const uint8_t *)l + LINDEX_UNIT_BYTES : l->dir;
 	const uint8_t *line = (const uint8_t *)l + LINDEX_UNIT_BYTES * (1 + dir_units);
 	uint64_t base = lindex_from64(l->head.base), vbase = lindex_from64(l->vbase);
-	uint64_t pad = lindex_mask(8u * l->kw), vmask = lindex_mask(l->vw), tmask = lindex_mask(l->tw);
+	uint64_t pad = lindex_mask(8u * l->kw), vmask = lindex_mask(l->vw),
+		 tmask = lindex_mask(l->tw);
 	uint16_t tagbase = lindex_from16(l->tagbase);
 	struct lindex_run *open = NULL; /* the entry before, whose end is not known yet */
 
@@ -305,7 +335,8 @@ uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *ru
 				return m;
 			open = &runs[m++];
 			*open = (struct lindex_run){
-				.first = start + key, .value = vbase + (w & vmask) - 1,
+				.first = start + key,
+				.value = vbase + (w & vmask) - 1,
 				.tag = (uint16_t)(tagbase + ((w >> l->vw) & tmask)),
 				.step = l->sw ? (w >> (l->vw + l->tw)) & 1 : (aux >> 8) & 1,
 				.mapped = 1,
@@ -360,7 +391,8 @@ static bool lines_joins(const struct lines_entry *a, const struct lines_entry *b
 	if (!a->mapped || !b->mapped)
 		return a->mapped == b->mapped; /* two holes are one */
 	return a->tag == b->tag && a->step == b->step &&
-	       lindex_value_follows(a->value + (a->step ? b->first - 1 - a->first : 0), a->step, b->value);
+	       lindex_value_follows(a->value + (a->step ? b->first - 1 - a->first : 0), a->step,
+				    b->value);
 }
 
 static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct lines_entry *e)
@@ -368,7 +400,8 @@ static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct li
 	const struct lindex_lines *l = v->l;
 	const uint8_t *line = v->line0 + (size_t)LINDEX_UNIT_BYTES * i;
 	uint32_t pw = lindex_lines_pw(l), bit = l->cap * l->kw * 8u, j;
-	uint64_t pad = lindex_mask(8u * l->kw), vbase = lindex_from64(l->vbase), start = lines_start(v, i);
+	uint64_t pad = lindex_mask(8u * l->kw), vbase = lindex_from64(l->vbase),
+		 start = lines_start(v, i);
 	uint64_t vmask = lindex_mask(l->vw), tmask = lindex_mask(l->tw);
 
 	for (j = 0; j < l->cap; j++, bit += pw) {
@@ -389,7 +422,8 @@ static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct li
 }
 
 /* False if the leaf's widths cannot say it. */
-static bool lines_payload(const struct lines_view *v, const struct lines_entry *e, uint64_t *payload)
+static bool lines_payload(const struct lines_view *v, const struct lines_entry *e,
+			  uint64_t *payload)
 {
 	const struct lindex_lines *l = v->l;
 	uint64_t code = e->value - lindex_from64(l->vbase) + 1;
@@ -434,7 +468,8 @@ static uint32_t lines_splice(const struct lines_entry *e, uint32_t n, uint64_t l
 }
 
 /* Which lines hold [first - 1, last + 1]: *a to *b. False if those keys are not all inside the leaf. */
-static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t last, uint32_t *a, uint32_t *b)
+static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t last, uint32_t *a,
+			   uint32_t *b)
 {
 	if (first <= v->base || last >= v->end)
 		return false;
@@ -446,11 +481,12 @@ static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t 
 }
 
 /* Put e[0..n) into lines a..b of @copy, evenly. False if distances or widths do not allow it. */
-static bool lines_refill(const struct lines_view *v, const struct lines_entry *e, uint32_t n, uint32_t a,
-			 uint32_t b, struct lindex_lines *copy)
+static bool lines_refill(const struct lines_view *v, const struct lines_entry *e, uint32_t n,
+			 uint32_t a, uint32_t b, struct lindex_lines *copy)
 {
 	uint8_t *dir = (uint8_t *)copy + (v->dir - (const uint8_t *)v->l);
-	uint8_t *line = (uint8_t *)copy + (v->line0 - (const uint8_t *)v->l) + (size_t)LINDEX_UNIT_BYTES * a;
+	uint8_t *line = (uint8_t *)copy + (v->line0 - (const uint8_t *)v->l) +
+			(size_t)LINDEX_UNIT_BYTES * a;
 	uint32_t kw = copy->kw, keys = copy->cap * kw, pw = lindex_lines_pw(copy), i, j, k;
 	uint64_t payload, start;
 
@@ -458,7 +494,8 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 		uint32_t to = n * (i - a + 1) / (b - a + 1);
 
 		start = e[k].first;
-		if (lines_dw(start - v->base) > copy->dw || e[to - 1].first - start > lines_span_max(kw))
+		if (lines_dw(start - v->base) > copy->dw ||
+		    e[to - 1].first - start > lines_span_max(kw))
 			return false;
 		lines_put(dir + (size_t)i * copy->dw, copy->dw, start - v->base);
 		memset(line, 0, LINDEX_UNIT_BYTES);

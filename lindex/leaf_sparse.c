@@ -41,7 +41,8 @@ static void sparse_window(const struct lindex_run *runs, struct lindex_plan *pla
 		uint64_t lo = lindex_line_at(plan->mul, plan->pre, plan->post,
 					     runs[i].first - plan->base);
 		uint64_t hi = i < top ? lindex_line_at(plan->mul, plan->pre, plan->post,
-						       runs[i + 1].first - 1 - plan->base) : top;
+						       runs[i + 1].first - 1 - plan->base) :
+					top;
 
 		lo = lindex_min64(lo, top);
 		hi = lindex_min64(hi, top);
@@ -53,8 +54,8 @@ static void sparse_window(const struct lindex_run *runs, struct lindex_plan *pla
 	plan->window = plan->below + above + 1;
 }
 
-uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
-			   struct lindex_plan *plan)
+uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			   bool slack, struct lindex_plan *plan)
 {
 	struct lindex_ranges r = { 0 }, good = { 0 };
 	struct lindex_plan p = { 0 };
@@ -74,8 +75,13 @@ uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t m
 		good_len = len;
 	}
 	*plan = (struct lindex_plan){
-		.kind = LINDEX_NODE_SPARSE, .runs = m, .n = m, .base = runs[0].first,
-		.end = runs[m - 1].last, .vbase = good.vmin, .tagbase = good.tmin,
+		.kind = LINDEX_NODE_SPARSE,
+		.runs = m,
+		.n = m,
+		.base = runs[0].first,
+		.end = runs[m - 1].last,
+		.vbase = good.vmin,
+		.tagbase = good.tmin,
 		.step = good.steps == 2,
 	};
 	sparse_widths(&good, runs[m - 1].first - runs[0].first, good_len, plan);

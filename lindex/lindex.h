@@ -120,8 +120,8 @@ struct lindex_allocator {
 	void *ctx;
 };
 
-#define LINDEX_POOL_NO_SIMD   0x1u /* never use the AVX2 twin of the lookup */
-#define LINDEX_POOL_HUGE      0x2u /* ask for huge pages for the arena */
+#define LINDEX_POOL_NO_SIMD 0x1u /* never use the AVX2 twin of the lookup */
+#define LINDEX_POOL_HUGE    0x2u /* ask for huge pages for the arena */
 
 /**
  * struct lindex_pool_config - Zeroed by the caller; 0 means default.
@@ -355,12 +355,13 @@ LINDEX_API int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *
  */
 struct lindex_cursor {
 	const struct lindex *ix;
-	uint64_t pos;       /* next() starts at this key; prev() below it */
-	uint8_t at_end;     /* 1: behind key 2^64-1, pos means nothing */
+	uint64_t pos;   /* next() starts at this key; prev() below it */
+	uint8_t at_end; /* 1: behind key 2^64-1, pos means nothing */
 };
 
 /** lindex_cursor_init() - Put @cur in front of @key. Context: any. */
-LINDEX_API void lindex_cursor_init(struct lindex_cursor *cur, const struct lindex *ix, uint64_t key);
+LINDEX_API void lindex_cursor_init(struct lindex_cursor *cur, const struct lindex *ix,
+				   uint64_t key);
 
 /** lindex_cursor_init_end() - Put @cur behind the last key. Context: any. */
 LINDEX_API void lindex_cursor_init_end(struct lindex_cursor *cur, const struct lindex *ix);
@@ -393,7 +394,8 @@ LINDEX_API int lindex_cursor_prev(struct lindex_cursor *cur, struct lindex_run *
  * Return:  0; -EINVAL: first > last, step > 1, unsorted or overlapping; -ERANGE: a value would pass
  *          2^64-1; -ENOMEM; -EROFS: @ix is a snapshot or an opened image. With a pager also its errors.
  */
-LINDEX_API int lindex_build(struct lindex *ix, const struct lindex_run *runs, size_t n, size_t *bad);
+LINDEX_API int lindex_build(struct lindex *ix, const struct lindex_run *runs, size_t n,
+			    size_t *bad);
 
 /**
  * lindex_insert() - Store @run over whatever was there: overwrites, splits, merges.

@@ -61,7 +61,8 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 {
 	uint32_t count = 0, i;
 
-	for (i = 0; i < n; i += 8) { /* eight independent compares: shorter than three dependent ones */
+	for (i = 0; i < n;
+	     i += 8) { /* eight independent compares: shorter than three dependent ones */
 		const uint8_t *q = p + 4 * i;
 
 		count += (uint32_t)(lindex_ld32(q) <= x) + (lindex_ld32(q + 4) <= x) +
@@ -110,8 +111,16 @@ uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t
 	return body_inner(in, key, hi, &line);
 }
 
+/** lindex_other_leaf() - lindex_leaf_find() for kinds other than LINES. */
+int lindex_other_leaf(const struct lindex_node *node, uint64_t key, uint64_t hi,
+		      struct lindex_run *run)
+{
+	return body_other_leaf(node, key, hi, run);
+}
+
 /** lindex_leaf_find() - Run or hole around @key in one leaf whose fence ends at @hi. */
-int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi, struct lindex_run *run)
+int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
+		     struct lindex_run *run)
 {
 	return body_leaf(node, key, hi, run);
 }
@@ -148,7 +157,8 @@ int lindex_lookup(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 	return ix->ops->lookup(ix, key, run);
 }
 
-int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *keys, size_t n, struct lindex_run *runs)
+int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *keys, size_t n,
+			    struct lindex_run *runs)
 {
 	return ix->ops->lookup_batch(ix, keys, n, runs);
 }

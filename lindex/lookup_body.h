@@ -47,8 +47,8 @@ static LINDEX_ALWAYS_INLINE int body_hole(struct lindex_run *run, uint64_t first
  * Index of the entry of @in for @key. Lowers *@hi to the entry's fence. *@line: which line of a child
  * leaf the slope expects the key in.
  */
-static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex_inner *in, uint64_t key,
-						uint64_t *hi, uint32_t *line)
+static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex_inner *in,
+						uint64_t key, uint64_t *hi, uint32_t *line)
 {
 	const uint8_t *keys = (const uint8_t *)in + LINDEX_UNIT_BYTES;
 	uint32_t n = lindex_node_n(&in->head), window = lindex_from16(in->window), start, i;
@@ -74,7 +74,8 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 		}
 		TOUCH(keys + 4 * start, 4 * window);
 		i = start + COUNT_LE32(keys + 4 * start, window, x) - 1;
-		*line = (uint32_t)(((off - lindex_ld32(keys + 4 * i)) * lindex_from32(in->mul) * in->lines) >>
+		*line = (uint32_t)(((off - lindex_ld32(keys + 4 * i)) * lindex_from32(in->mul) *
+				    in->lines) >>
 				   in->pre >> in->post);
 		*line = lindex_min32(*line, in->lines - 1u);
 		if (i + 1 < n)
@@ -88,7 +89,8 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 
 			TOUCH(keys + 8 * (i + half), 8);
 			COMPARE(1);
-			i = i + half < n && lindex_ld64(keys + 8 * (i + half)) <= off ? i + half : i;
+			i = i + half < n && lindex_ld64(keys + 8 * (i + half)) <= off ? i + half :
+											i;
 			left -= half;
 		}
 		if (i + 1 < n)
@@ -97,16 +99,18 @@ static LINDEX_ALWAYS_INLINE uint32_t body_inner(BODY_TOUCHED const struct lindex
 	return i;
 }
 
-static LINDEX_ALWAYS_INLINE uint32_t body_ref(BODY_TOUCHED const struct lindex_inner *in, uint32_t i)
+static LINDEX_ALWAYS_INLINE uint32_t body_ref(BODY_TOUCHED const struct lindex_inner *in,
+					      uint32_t i)
 {
-	const lindex_le32 *refs = (const lindex_le32 *)((const uint8_t *)in + lindex_from16(in->refs_at));
+	const lindex_le32 *refs = (const lindex_le32 *)((const uint8_t *)in +
+							lindex_from16(in->refs_at));
 
 	TOUCH(&refs[i], 4);
 	return lindex_from32(lindex_load_acquire(&refs[i]));
 }
 
-static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_term *t, uint64_t key, uint64_t hi,
-					  struct lindex_run *run)
+static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_term *t, uint64_t key,
+					  uint64_t hi, struct lindex_run *run)
 {
 	uint64_t first = lindex_from64(t->first), last = lindex_from64(t->last);
 
@@ -130,11 +134,11 @@ static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_term 
 struct body_line {
 	const uint8_t *line;
 	uint64_t start; /* first key of the line */
-	uint64_t next;  /* first key behind the line: of the next line, or end + 1 (may wrap to 0) */
+	uint64_t next; /* first key behind the line: of the next line, or end + 1 (may wrap to 0) */
 };
 
-static LINDEX_ALWAYS_INLINE void body_lines_head(BODY_TOUCHED const struct lindex_lines *l, uint64_t key,
-						 struct body_line *at)
+static LINDEX_ALWAYS_INLINE void body_lines_head(BODY_TOUCHED const struct lindex_lines *l,
+						 uint64_t key, struct body_line *at)
 {
 	uint32_t nlines = lindex_from16(l->head.aux) & 0xff, dw = l->dw, i;
 	uint64_t base = lindex_node_base(&l->head), off = key - base;
@@ -153,23 +157,27 @@ static LINDEX_ALWAYS_INLINE void body_lines_head(BODY_TOUCHED const struct linde
 	TOUCH(dir, nlines * dw);
 	for (i = 0; i + 1 < nlines; i++) {
 		uint64_t next = dw == 2 ? lindex_ld16(dir + 2 * (i + 1)) :
-				dw == 4 ? lindex_ld32(dir + 4 * (i + 1)) : lindex_ld64(dir + 8 * (i + 1));
+				dw == 4 ? lindex_ld32(dir + 4 * (i + 1)) :
+					  lindex_ld64(dir + 8 * (i + 1));
 		COMPARE(1);
 		if (next > off)
 			break;
 	}
 	at->line = dir + LINDEX_UNIT_BYTES * (lindex_lines_dir_units(nlines, dw) + i);
 	at->start = base + (dw == 2 ? lindex_ld16(dir + 2 * i) :
-			    dw == 4 ? lindex_ld32(dir + 4 * i) : lindex_ld64(dir + 8 * i));
+			    dw == 4 ? lindex_ld32(dir + 4 * i) :
+				      lindex_ld64(dir + 8 * i));
 	i++;
 	at->next = i == nlines ? lindex_from64(l->end) + 1 :
-		   base + (dw == 2 ? lindex_ld16(dir + 2 * i) :
-			   dw == 4 ? lindex_ld32(dir + 4 * i) : lindex_ld64(dir + 8 * i));
+				 base + (dw == 2 ? lindex_ld16(dir + 2 * i) :
+					 dw == 4 ? lindex_ld32(dir + 4 * i) :
+						   lindex_ld64(dir + 8 * i));
 }
 
 /* The entry of @key, base <= key <= end, in the line that the head named. */
-static LINDEX_ALWAYS_INLINE int body_lines_entry(BODY_TOUCHED const struct lindex_lines *l, const struct body_line *at,
-						 uint64_t key, struct lindex_run *run)
+static LINDEX_ALWAYS_INLINE int body_lines_entry(BODY_TOUCHED const struct lindex_lines *l,
+						 const struct body_line *at, uint64_t key,
+						 struct lindex_run *run)
 {
 	const uint8_t *line = at->line;
 	uint32_t cap = l->cap, pw = lindex_lines_pw(l), i, bit, byte;
@@ -221,19 +229,33 @@ static LINDEX_ALWAYS_INLINE int body_lines_entry(BODY_TOUCHED const struct linde
 	return 0;
 }
 
-static LINDEX_ALWAYS_INLINE int body_lines(BODY_TOUCHED const struct lindex_lines *l, uint64_t key, uint64_t hi,
-					   struct lindex_run *run)
+static LINDEX_ALWAYS_INLINE bool body_lines_covers(const struct lindex_lines *l, uint64_t key)
+{
+	return key >= lindex_node_base(&l->head) && key <= lindex_from64(l->end);
+}
+
+/* The hole around a key that the leaf does not cover: before its first run, or behind its last. */
+static LINDEX_ALWAYS_INLINE int body_lines_hole(const struct lindex_lines *l, uint64_t key,
+						uint64_t hi, struct lindex_run *run)
+{
+	uint64_t base = lindex_node_base(&l->head);
+
+	return key < base ? body_hole(run, 0, base - 1) :
+			    body_hole(run, lindex_from64(l->end) + 1, hi);
+}
+
+static LINDEX_ALWAYS_INLINE int body_lines(BODY_TOUCHED const struct lindex_lines *l, uint64_t key,
+					   uint64_t hi, struct lindex_run *run)
 {
 	struct body_line at;
 
-	if (lindex_unlikely(key < lindex_node_base(&l->head)))
-		return body_hole(run, 0, lindex_node_base(&l->head) - 1);
-	if (lindex_unlikely(key > lindex_from64(l->end)))
-		return body_hole(run, lindex_from64(l->end) + 1, hi);
+	if (lindex_unlikely(!body_lines_covers(l, key)))
+		return body_lines_hole(l, key, hi, run);
 	body_lines_head(BODY_TOUCHED_ARG l, key, &at);
 	return body_lines_entry(BODY_TOUCHED_ARG l, &at, key, run);
 }
 
+#ifndef BODY_OTHER_LEAF
 /* ---- SPARSE ------------------------------------------------------------------------------------- */
 
 static inline int body_sparse(BODY_TOUCHED const struct lindex_sparse *s, uint64_t key, uint64_t hi,
@@ -282,7 +304,8 @@ static inline int body_sparse(BODY_TOUCHED const struct lindex_sparse *s, uint64
 
 /* ---- DENSE, PRESENCE ---------------------------------------------------------------------------- */
 
-static LINDEX_ALWAYS_INLINE uint64_t body_dense_code(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot)
+static LINDEX_ALWAYS_INLINE uint64_t body_dense_code(BODY_TOUCHED const struct lindex_dense *d,
+						     uint32_t slot)
 {
 	uint32_t bit = LINDEX_UNIT_BYTES * 8 + slot * d->vw;
 
@@ -290,15 +313,17 @@ static LINDEX_ALWAYS_INLINE uint64_t body_dense_code(BODY_TOUCHED const struct l
 	return lindex_get_bits((const uint8_t *)d, bit, d->vw);
 }
 
-static LINDEX_ALWAYS_INLINE uint64_t body_dense_value(const struct lindex_dense *d, uint32_t i, uint64_t residual)
+static LINDEX_ALWAYS_INLINE uint64_t body_dense_value(const struct lindex_dense *d, uint32_t i,
+						      uint64_t residual)
 {
 	uint64_t line = lindex_value_line_at(lindex_from32(d->mul), d->post, i);
 
 	return lindex_from64(d->vbase) + residual + (d->neg ? 0 - line : line);
 }
 
-static LINDEX_ALWAYS_INLINE void body_dense_run(const struct lindex_dense *d, struct lindex_run *run,
-						uint64_t first, uint64_t last, uint64_t value)
+static LINDEX_ALWAYS_INLINE void body_dense_run(const struct lindex_dense *d,
+						struct lindex_run *run, uint64_t first,
+						uint64_t last, uint64_t value)
 {
 	run->first = first;
 	run->last = last;
@@ -309,7 +334,8 @@ static LINDEX_ALWAYS_INLINE void body_dense_run(const struct lindex_dense *d, st
 }
 
 /* Holes and runs in a DENSE leaf are short (node.h): both ends are found by walking. */
-static inline int body_dense(BODY_TOUCHED const struct lindex_dense *d, uint64_t key, uint64_t hi, struct lindex_run *run)
+static inline int body_dense(BODY_TOUCHED const struct lindex_dense *d, uint64_t key, uint64_t hi,
+			     struct lindex_run *run)
 {
 	uint64_t base = lindex_node_base(&d->head), off = key - base, code, value, v;
 	uint32_t n = lindex_node_n(&d->head), lo_slot, hi_slot;
@@ -343,14 +369,16 @@ static inline int body_dense(BODY_TOUCHED const struct lindex_dense *d, uint64_t
 	return 0;
 }
 
-static LINDEX_ALWAYS_INLINE uint64_t body_presence_word(BODY_TOUCHED const struct lindex_dense *d, uint32_t i)
+static LINDEX_ALWAYS_INLINE uint64_t body_presence_word(BODY_TOUCHED const struct lindex_dense *d,
+							uint32_t i)
 {
 	TOUCH((const uint8_t *)d + LINDEX_UNIT_BYTES + 8 * i, 8);
 	return lindex_ld64((const uint8_t *)d + LINDEX_UNIT_BYTES + 8 * i);
 }
 
 /* The last slot present at or below @slot: slot 0 always is. */
-static inline uint32_t presence_at_or_below(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot)
+static inline uint32_t presence_at_or_below(BODY_TOUCHED const struct lindex_dense *d,
+					    uint32_t slot)
 {
 	uint32_t i = slot / 64;
 	uint64_t w = body_presence_word(BODY_TOUCHED_ARG d, i) & lindex_mask(slot % 64 + 1);
@@ -361,7 +389,8 @@ static inline uint32_t presence_at_or_below(BODY_TOUCHED const struct lindex_den
 }
 
 /* The first slot present above @slot, which is not the last. */
-static inline uint32_t presence_above(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot, uint32_t n)
+static inline uint32_t presence_above(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot,
+				      uint32_t n)
 {
 	uint32_t i = (slot + 1) / 64;
 	uint64_t w = body_presence_word(BODY_TOUCHED_ARG d, i) & ~lindex_mask((slot + 1) % 64);
@@ -371,7 +400,8 @@ static inline uint32_t presence_above(BODY_TOUCHED const struct lindex_dense *d,
 	return w ? i * 64 + lindex_ctz64(w) : n;
 }
 
-static inline uint32_t presence_rank(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot, uint32_t n)
+static inline uint32_t presence_rank(BODY_TOUCHED const struct lindex_dense *d, uint32_t slot,
+				     uint32_t n)
 {
 	const uint8_t *ranks = (const uint8_t *)d + lindex_presence_ranks_at(n);
 	uint32_t i = slot / 256 * 4, rank = lindex_ld16(ranks + slot / 256 * 2);
@@ -379,10 +409,12 @@ static inline uint32_t presence_rank(BODY_TOUCHED const struct lindex_dense *d, 
 	TOUCH(ranks, 16);
 	for (; i < slot / 64; i++)
 		rank += lindex_popcount64(body_presence_word(BODY_TOUCHED_ARG d, i));
-	return rank + lindex_popcount64(body_presence_word(BODY_TOUCHED_ARG d, i) & lindex_mask(slot % 64));
+	return rank + lindex_popcount64(body_presence_word(BODY_TOUCHED_ARG d, i) &
+					lindex_mask(slot % 64));
 }
 
-static LINDEX_ALWAYS_INLINE uint64_t presence_value(BODY_TOUCHED const struct lindex_dense *d, uint32_t n, uint32_t rank)
+static LINDEX_ALWAYS_INLINE uint64_t presence_value(BODY_TOUCHED const struct lindex_dense *d,
+						    uint32_t n, uint32_t rank)
 {
 	uint32_t bit = lindex_presence_codes_at(n) * 8 + rank * d->vw;
 
@@ -390,10 +422,12 @@ static LINDEX_ALWAYS_INLINE uint64_t presence_value(BODY_TOUCHED const struct li
 	return body_dense_value(d, rank, lindex_get_bits((const uint8_t *)d, bit, d->vw));
 }
 
-static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint64_t key, uint64_t hi, struct lindex_run *run)
+static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint64_t key,
+				uint64_t hi, struct lindex_run *run)
 {
 	uint64_t base = lindex_node_base(&d->head), off = key - base, value, v, end;
-	uint32_t n = lindex_node_n(&d->head), stride = lindex_from32(d->stride), slot, lo, up, rank, r;
+	uint32_t n = lindex_node_n(&d->head), stride = lindex_from32(d->stride), slot, lo, up, rank,
+		 r;
 
 	TOUCH(d, LINDEX_UNIT_BYTES);
 	if (key < base)
@@ -404,20 +438,23 @@ static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint6
 	slot = stride == 1 ? (uint32_t)off : (uint32_t)off / stride; /* off <= end < 2^31 */
 	lo = presence_at_or_below(BODY_TOUCHED_ARG d, slot);
 	if (lo != slot || (stride > 1 && (uint64_t)slot * stride != off))
-		return body_hole(run, base + (uint64_t)lo * stride + 1,
-				 base + (uint64_t)presence_above(BODY_TOUCHED_ARG d, slot, n) * stride - 1);
+		return body_hole(
+			run, base + (uint64_t)lo * stride + 1,
+			base + (uint64_t)presence_above(BODY_TOUCHED_ARG d, slot, n) * stride - 1);
 	rank = r = presence_rank(BODY_TOUCHED_ARG d, slot, n);
 	value = v = presence_value(BODY_TOUCHED_ARG d, n, rank);
 	up = slot;
 	if (stride == 1) {
 		while (lo && presence_at_or_below(BODY_TOUCHED_ARG d, lo - 1) == lo - 1 &&
-		       lindex_value_follows(presence_value(BODY_TOUCHED_ARG d, n, r - 1), d->step, value)) {
+		       lindex_value_follows(presence_value(BODY_TOUCHED_ARG d, n, r - 1), d->step,
+					    value)) {
 			lo--;
 			r--;
 			value -= d->step;
 		}
 		while (up + 1 < n && presence_at_or_below(BODY_TOUCHED_ARG d, up + 1) == up + 1 &&
-		       lindex_value_follows(v, d->step, presence_value(BODY_TOUCHED_ARG d, n, rank + 1))) {
+		       lindex_value_follows(v, d->step,
+					    presence_value(BODY_TOUCHED_ARG d, n, rank + 1))) {
 			up++;
 			rank++;
 			v += d->step;
@@ -427,25 +464,40 @@ static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint6
 	return 0;
 }
 
+#endif /* BODY_OTHER_LEAF */
+
 /* ---- A leaf, a tree ------------------------------------------------------------------------------ */
 
-static LINDEX_ALWAYS_INLINE int body_leaf(BODY_TOUCHED const struct lindex_node *node, uint64_t key, uint64_t hi,
-					  struct lindex_run *run)
+/* The kinds that are not LINES. simd_avx2.c uses the scalar ones: nothing in them is a vector. */
+#ifndef BODY_OTHER_LEAF
+#define BODY_OTHER_LEAF body_other_leaf
+static LINDEX_NOINLINE int body_other_leaf(BODY_TOUCHED const struct lindex_node *node,
+					   uint64_t key, uint64_t hi, struct lindex_run *run)
+{
+	switch (node->kind) {
+	case LINDEX_NODE_DENSE:
+		return body_dense(BODY_TOUCHED_ARG(const struct lindex_dense *) node, key, hi, run);
+	case LINDEX_NODE_PRESENCE:
+		return body_presence(BODY_TOUCHED_ARG(const struct lindex_dense *) node, key, hi,
+				     run);
+	default:
+		return body_sparse(BODY_TOUCHED_ARG(const struct lindex_sparse *) node, key, hi,
+				   run);
+	}
+}
+#endif
+
+static LINDEX_ALWAYS_INLINE int body_leaf(BODY_TOUCHED const struct lindex_node *node, uint64_t key,
+					  uint64_t hi, struct lindex_run *run)
 {
 	NODE();
 	if (lindex_likely(node->kind == LINDEX_NODE_LINES))
-		return body_lines(BODY_TOUCHED_ARG (const struct lindex_lines *)node, key, hi, run);
-	switch (node->kind) {
-	case LINDEX_NODE_DENSE:
-		return body_dense(BODY_TOUCHED_ARG (const struct lindex_dense *)node, key, hi, run);
-	case LINDEX_NODE_PRESENCE:
-		return body_presence(BODY_TOUCHED_ARG (const struct lindex_dense *)node, key, hi, run);
-	default:
-		return body_sparse(BODY_TOUCHED_ARG (const struct lindex_sparse *)node, key, hi, run);
-	}
+		return body_lines(BODY_TOUCHED_ARG(const struct lindex_lines *) node, key, hi, run);
+	return BODY_OTHER_LEAF(BODY_TOUCHED_ARG node, key, hi, run);
 }
 
-static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix, uint64_t key, struct lindex_run *run)
+static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix, uint64_t key,
+					    struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
 	const struct lindex_space *sp = ix->space;
@@ -456,14 +508,17 @@ static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix
 		return lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], key, run);
 	node = lindex_node_at(sp, lindex_root_ref(word));
 	for (level = lindex_root_level(word); level; level--) {
-		ref = body_inner(BODY_TOUCHED_ARG (const struct lindex_inner *)node, key, &hi, &line);
-		ref = body_ref(BODY_TOUCHED_ARG (const struct lindex_inner *)node, ref);
+		ref = body_inner(BODY_TOUCHED_ARG(const struct lindex_inner *) node, key, &hi,
+				 &line);
+		ref = body_ref(BODY_TOUCHED_ARG(const struct lindex_inner *) node, ref);
 		if (lindex_unlikely(ref & LINDEX_TERM))
-			return body_term(BODY_TOUCHED_ARG lindex_inner_term((const struct lindex_inner *)node, ref), key, hi,
-					 run);
+			return body_term(BODY_TOUCHED_ARG lindex_inner_term(
+						 (const struct lindex_inner *)node, ref),
+					 key, hi, run);
 		node = lindex_node_at(sp, ref);
 		if (level == 1)
-			lindex_prefetch((const uint8_t *)node + LINDEX_UNIT_BYTES * (1 + (size_t)line));
+			lindex_prefetch((const uint8_t *)node +
+					LINDEX_UNIT_BYTES * (1 + (size_t)line));
 	}
 	return body_leaf(BODY_TOUCHED_ARG node, key, hi, run);
 }
@@ -475,8 +530,9 @@ static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix
  */
 #define BODY_GROUP 16u
 
-static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_t word, const uint64_t *keys,
-						uint32_t n, struct lindex_run *runs)
+static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_t word,
+						const uint64_t *keys, uint32_t n,
+						struct lindex_run *runs)
 {
 	const struct lindex_space *sp = ix->space;
 	const struct lindex_node *node[BODY_GROUP];
@@ -494,9 +550,11 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 
 			if (lindex_unlikely(!in))
 				continue;
-			ref = body_ref(BODY_TOUCHED_ARG in, body_inner(BODY_TOUCHED_ARG in, keys[i], &hi[i], &line));
+			ref = body_ref(BODY_TOUCHED_ARG in,
+				       body_inner(BODY_TOUCHED_ARG in, keys[i], &hi[i], &line));
 			if (lindex_unlikely(ref & LINDEX_TERM)) {
-				body_term(BODY_TOUCHED_ARG lindex_inner_term(in, ref), keys[i], hi[i], &runs[i]);
+				body_term(BODY_TOUCHED_ARG lindex_inner_term(in, ref), keys[i],
+					  hi[i], &runs[i]);
 				node[i] = NULL;
 				continue;
 			}
@@ -508,26 +566,29 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 		const struct lindex_lines *l = (const struct lindex_lines *)node[i];
 
 		at[i].line = NULL;
-		if (lindex_unlikely(!l))
+		if (lindex_unlikely(!l || l->head.kind != LINDEX_NODE_LINES))
 			continue;
-		if (lindex_likely(l->head.kind == LINDEX_NODE_LINES && keys[i] <= lindex_from64(l->end) &&
-				  keys[i] >= lindex_node_base(&l->head))) {
-			body_lines_head(BODY_TOUCHED_ARG l, keys[i], &at[i]);
-			lindex_prefetch(at[i].line);
+		if (lindex_unlikely(!body_lines_covers(l, keys[i]))) {
+			body_lines_hole(l, keys[i], hi[i], &runs[i]);
+			node[i] = NULL;
+			continue;
 		}
+		body_lines_head(l, keys[i], &at[i]);
+		lindex_prefetch(at[i].line);
 	}
 	for (i = 0; i < n; i++) {
-		if (lindex_likely(node[i] && at[i].line))
-			body_lines_entry(BODY_TOUCHED_ARG (const struct lindex_lines *)node[i], &at[i], keys[i], &runs[i]);
+		if (lindex_likely(at[i].line != NULL))
+			body_lines_entry((const struct lindex_lines *)node[i], &at[i], keys[i],
+					 &runs[i]);
 		else if (node[i])
-			body_leaf(BODY_TOUCHED_ARG node[i], keys[i], hi[i], &runs[i]);
+			BODY_OTHER_LEAF(node[i], keys[i], hi[i], &runs[i]);
 		mapped += runs[i].mapped;
 	}
 	return mapped;
 }
 
-static LINDEX_ALWAYS_INLINE int64_t body_lookup_batch(const struct lindex *ix, const uint64_t *keys, size_t n,
-						      struct lindex_run *runs)
+static LINDEX_ALWAYS_INLINE int64_t body_lookup_batch(const struct lindex *ix, const uint64_t *keys,
+						      size_t n, struct lindex_run *runs)
 {
 	int64_t mapped = 0;
 	size_t i;

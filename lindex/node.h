@@ -106,7 +106,7 @@ struct lindex_inner {
 	lindex_le16 refs_at;   /* byte offset of ref[] */
 	lindex_le16 nterm;
 	uint8_t kw;
-	uint8_t lines;         /* data lines of a child leaf, on average: which one to prefetch */
+	uint8_t lines; /* data lines of a child leaf, on average: which one to prefetch */
 	uint8_t zero[20];
 };
 LINDEX_STATIC_ASSERT(sizeof(struct lindex_inner) == 64, "inner head is one unit");
@@ -244,17 +244,20 @@ static inline uint64_t lindex_inner_key(const struct lindex_inner *in, uint32_t 
 
 	return in->kw == 4 ? lindex_ld32(keys + 4 * i) : lindex_ld64(keys + 8 * i);
 }
-static inline const struct lindex_term *lindex_inner_term(const struct lindex_inner *in, uint32_t ref)
+static inline const struct lindex_term *lindex_inner_term(const struct lindex_inner *in,
+							  uint32_t ref)
 {
 	return (const struct lindex_term *)((const uint8_t *)in +
-					    lindex_inner_terms_at(lindex_node_n(&in->head), in->kw)) +
+					    lindex_inner_terms_at(lindex_node_n(&in->head),
+								  in->kw)) +
 	       (ref & ~LINDEX_TERM);
 }
 
 /* LINES: where its parts are. */
 static inline uint32_t lindex_lines_dir_units(uint32_t nlines, uint32_t dw)
 {
-	return dw == 2 && nlines <= 8 ? 0 : (nlines * dw + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
+	return dw == 2 && nlines <= 8 ? 0 :
+					(nlines * dw + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
 }
 static inline uint32_t lindex_lines_pw(const struct lindex_lines *l)
 {

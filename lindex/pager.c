@@ -18,8 +18,8 @@
 #include "internal.h"
 #include "verify.h"
 
-#define EVICT_BATCH 16u /* pages per grace period, when room is made */
-#define ROOT_MAGIC 0x3158444cu /* "LDX1" */
+#define EVICT_BATCH 16u         /* pages per grace period, when room is made */
+#define ROOT_MAGIC  0x3158444cu /* "LDX1" */
 
 /* A page in memory; what readers need beside its bytes is behind them. */
 struct paged_buffer {
@@ -35,7 +35,8 @@ struct paged_root {
 	lindex_le32 n, zero;
 	struct lindex_term runs[LINDEX_INLINE_RUNS];
 };
-LINDEX_STATIC_ASSERT(sizeof(struct paged_root) == sizeof(struct lindex_root), "a root is 128 bytes");
+LINDEX_STATIC_ASSERT(sizeof(struct paged_root) == sizeof(struct lindex_root),
+		     "a root is 128 bytes");
 
 static struct paged_buffer *buffer_of(const struct lindex_space *sp, uint32_t page)
 {
@@ -111,7 +112,8 @@ void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node)
 	uint64_t bit = 1ull << (ref % LINDEX_PAGE_UNITS);
 
 	if (node)
-		sp->books[ref / LINDEX_PAGE_UNITS].epoch = sp->epoch; /* it is about to be written */
+		sp->books[ref / LINDEX_PAGE_UNITS].epoch =
+			sp->epoch; /* it is about to be written */
 	lindex_store_release(&buf->starts, node ? buf->starts | bit : buf->starts & ~bit);
 }
 
@@ -253,7 +255,8 @@ static int page_verify(struct lindex_space *sp, struct paged_buffer *buf, struct
 	book->inner = 0;
 	buf->starts = 0;
 	while (at < LINDEX_PAGE_UNITS) {
-		struct lindex_node *node = (struct lindex_node *)(buf->bytes + (size_t)at * LINDEX_UNIT_BYTES);
+		struct lindex_node *node = (struct lindex_node *)(buf->bytes +
+								  (size_t)at * LINDEX_UNIT_BYTES);
 		uint32_t units = node->units;
 
 		if (!node->kind) {
@@ -297,8 +300,8 @@ static int page_load(struct lindex_space *sp, uint32_t page)
 }
 
 /* P2: the node that a parent means. @base NULL: not known (the root). */
-static const struct lindex_node *node_meant(const struct lindex_space *sp, uint32_t ref, uint32_t level,
-					    const uint64_t *base, int *err)
+static const struct lindex_node *node_meant(const struct lindex_space *sp, uint32_t ref,
+					    uint32_t level, const uint64_t *base, int *err)
 {
 	const struct paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
 	const struct lindex_node *node;
@@ -307,9 +310,10 @@ static const struct lindex_node *node_meant(const struct lindex_space *sp, uint3
 	if (!buf)
 		return NULL;
 	*err = -EUCLEAN;
-	node = (const struct lindex_node *)(buf->bytes + (size_t)(ref % LINDEX_PAGE_UNITS) * LINDEX_UNIT_BYTES);
-	if (!(lindex_load_acquire(&buf->starts) >> (ref % LINDEX_PAGE_UNITS) & 1) || node->level != level ||
-	    (base && lindex_node_base(node) != *base))
+	node = (const struct lindex_node *)(buf->bytes +
+					    (size_t)(ref % LINDEX_PAGE_UNITS) * LINDEX_UNIT_BYTES);
+	if (!(lindex_load_acquire(&buf->starts) >> (ref % LINDEX_PAGE_UNITS) & 1) ||
+	    node->level != level || (base && lindex_node_base(node) != *base))
 		return NULL;
 	*err = 0;
 	return node;
@@ -400,7 +404,8 @@ static int lookup_paged(const struct lindex *ix, uint64_t key, struct lindex_run
 	return err;
 }
 
-static int64_t lookup_batch_paged(const struct lindex *ix, const uint64_t *keys, size_t n, struct lindex_run *runs)
+static int64_t lookup_batch_paged(const struct lindex *ix, const uint64_t *keys, size_t n,
+				  struct lindex_run *runs)
 {
 	int64_t mapped = 0;
 	size_t i;
@@ -448,16 +453,18 @@ void lindex_paged_free(struct lindex_space *sp)
 
 	for (page = 1; page < sp->npages; page++)
 		if (buffer_of(sp, page))
-			lindex_pool_release(sp->pool, buffer_of(sp, page), sizeof(struct paged_buffer));
+			lindex_pool_release(sp->pool, buffer_of(sp, page),
+					    sizeof(struct paged_buffer));
 	if (sp->books) {
 		lindex_pool_release(sp->pool, sp->books, sp->books_room * sizeof(*sp->books));
-		lindex_pool_release(sp->pool, sp->dirty_map, sp->books_room / 64 * sizeof(*sp->dirty_map));
+		lindex_pool_release(sp->pool, sp->dirty_map,
+				    sp->books_room / 64 * sizeof(*sp->dirty_map));
 	}
 	lindex_space_free(sp);
 }
 
-static int root_read(const struct lindex_root *bytes, const struct lindex *ix, struct lindex_slot *slot,
-		     uint32_t *npages, uint64_t *root)
+static int root_read(const struct lindex_root *bytes, const struct lindex *ix,
+		     struct lindex_slot *slot, uint32_t *npages, uint64_t *root)
 {
 	const struct paged_root *r = (const struct paged_root *)(const void *)bytes;
 	struct paged_root copy;
@@ -478,19 +485,21 @@ static int root_read(const struct lindex_root *bytes, const struct lindex *ix, s
 	    lindex_from32(copy.node_bytes) != ix->leaf_units * LINDEX_UNIT_BYTES ||
 	    *npages > LINDEX_TERM / LINDEX_PAGE_UNITS || slot->n > LINDEX_INLINE_RUNS)
 		return -EUCLEAN;
-	if (*root & LINDEX_ROOT_INLINE ? *root != LINDEX_ROOT_INLINE :
-	    *root >> 40 || lindex_root_level(*root) > LINDEX_MAX_LEVEL || slot->n)
+	if (*root & LINDEX_ROOT_INLINE ?
+		    *root != LINDEX_ROOT_INLINE :
+		    *root >> 40 || lindex_root_level(*root) > LINDEX_MAX_LEVEL || slot->n)
 		return -EUCLEAN;
 	for (i = 0; i < slot->n; i++) {
 		lindex_term_run(&copy.runs[i], &slot->runs[i]);
-		if (lindex_run_valid(&slot->runs[i]) || (i && slot->runs[i].first <= slot->runs[i - 1].last))
+		if (lindex_run_valid(&slot->runs[i]) ||
+		    (i && slot->runs[i].first <= slot->runs[i - 1].last))
 			return -EUCLEAN;
 	}
 	return 0;
 }
 
-int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg, const struct lindex_root *root,
-		      struct lindex **out)
+int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg,
+		      const struct lindex_root *root, struct lindex **out)
 {
 	struct lindex_slot slot;
 	struct lindex *ix;
@@ -629,7 +638,8 @@ int lindex_flush(struct lindex *ix)
 
 	if (!has_pages(ix) || !sp->pager.store)
 		return -EOPNOTSUPP;
-	for (page = 0; !err && (n = lindex_dirty_pages(ix, page, batch, 64)) > 0; page = batch[n - 1] + 1)
+	for (page = 0; !err && (n = lindex_dirty_pages(ix, page, batch, 64)) > 0;
+	     page = batch[n - 1] + 1)
 		for (i = 0; i < n && !err; i++)
 			err = store_page(sp, batch[i]);
 	return err;

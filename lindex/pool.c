@@ -8,8 +8,8 @@
 /* Free pages that only a remove may use: one remove at the greatest depth, twice. See update.c. */
 #define STANDING_PAGES 24u
 
-#define COMPACT_SHARE     2u               /* lumps of more than this many times the nodes, and */
-#define COMPACT_MIN_BYTES (512u * 1024)    /* this much: worth compacting */
+#define COMPACT_SHARE     2u            /* lumps of more than this many times the nodes, and */
+#define COMPACT_MIN_BYTES (512u * 1024) /* this much: worth compacting */
 
 const char *lindex_version(void)
 {
@@ -20,7 +20,8 @@ void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align)
 {
 	void *ptr;
 
-	if (pool->cap_bytes && (pool->bytes > pool->cap_bytes || bytes > pool->cap_bytes - pool->bytes))
+	if (pool->cap_bytes &&
+	    (pool->bytes > pool->cap_bytes || bytes > pool->cap_bytes - pool->bytes))
 		return NULL;
 	ptr = pool->allocator.alloc(pool->allocator.ctx, bytes, align, pool->alloc_flags);
 	if (ptr)
@@ -98,7 +99,8 @@ static void pool_compact(struct lindex_pool *pool)
 	struct lindex_stash stash;
 	struct lindex *ix;
 
-	if (lindex_space_bytes(sp) <= COMPACT_SHARE * sp->used_units * LINDEX_UNIT_BYTES + COMPACT_MIN_BYTES)
+	if (lindex_space_bytes(sp) <=
+	    COMPACT_SHARE * sp->used_units * LINDEX_UNIT_BYTES + COMPACT_MIN_BYTES)
 		return;
 	lindex_space_fresh(sp, &stash);
 	for (ix = pool->indexes; ix; ix = ix->pool_next)

@@ -40,9 +40,10 @@
 #include <asm/unaligned.h>
 
 #define LINDEX_STATIC_ASSERT(cond, text) static_assert(cond, text)
-#define lindex_likely(x)   likely(x)
-#define lindex_unlikely(x) unlikely(x)
-#define LINDEX_ALWAYS_INLINE __always_inline
+#define lindex_likely(x)                 likely(x)
+#define lindex_unlikely(x)               unlikely(x)
+#define LINDEX_ALWAYS_INLINE             __always_inline
+#define LINDEX_NOINLINE                  noinline
 #ifndef UINT64_MAX
 #define UINT64_MAX U64_MAX
 #endif
@@ -54,23 +55,71 @@ typedef __le16 lindex_le16;
 typedef __le32 lindex_le32;
 typedef __le64 lindex_le64;
 
-static inline uint16_t lindex_from16(lindex_le16 v) { return le16_to_cpu(v); }
-static inline uint32_t lindex_from32(lindex_le32 v) { return le32_to_cpu(v); }
-static inline uint64_t lindex_from64(lindex_le64 v) { return le64_to_cpu(v); }
-static inline lindex_le16 lindex_to16(uint16_t v) { return cpu_to_le16(v); }
-static inline lindex_le32 lindex_to32(uint32_t v) { return cpu_to_le32(v); }
-static inline lindex_le64 lindex_to64(uint64_t v) { return cpu_to_le64(v); }
-static inline uint16_t lindex_ld16(const void *p) { return get_unaligned_le16(p); }
-static inline uint32_t lindex_ld32(const void *p) { return get_unaligned_le32(p); }
-static inline uint64_t lindex_ld64(const void *p) { return get_unaligned_le64(p); }
-static inline void lindex_st16(void *p, uint16_t v) { put_unaligned_le16(v, p); }
-static inline void lindex_st32(void *p, uint32_t v) { put_unaligned_le32(v, p); }
-static inline void lindex_st64(void *p, uint64_t v) { put_unaligned_le64(v, p); }
+static inline uint16_t lindex_from16(lindex_le16 v)
+{
+	return le16_to_cpu(v);
+}
+static inline uint32_t lindex_from32(lindex_le32 v)
+{
+	return le32_to_cpu(v);
+}
+static inline uint64_t lindex_from64(lindex_le64 v)
+{
+	return le64_to_cpu(v);
+}
+static inline lindex_le16 lindex_to16(uint16_t v)
+{
+	return cpu_to_le16(v);
+}
+static inline lindex_le32 lindex_to32(uint32_t v)
+{
+	return cpu_to_le32(v);
+}
+static inline lindex_le64 lindex_to64(uint64_t v)
+{
+	return cpu_to_le64(v);
+}
+static inline uint16_t lindex_ld16(const void *p)
+{
+	return get_unaligned_le16(p);
+}
+static inline uint32_t lindex_ld32(const void *p)
+{
+	return get_unaligned_le32(p);
+}
+static inline uint64_t lindex_ld64(const void *p)
+{
+	return get_unaligned_le64(p);
+}
+static inline void lindex_st16(void *p, uint16_t v)
+{
+	put_unaligned_le16(v, p);
+}
+static inline void lindex_st32(void *p, uint32_t v)
+{
+	put_unaligned_le32(v, p);
+}
+static inline void lindex_st64(void *p, uint64_t v)
+{
+	put_unaligned_le64(v, p);
+}
 
-static inline unsigned int lindex_clz64(uint64_t v) { return 64u - (unsigned int)fls64(v); }
-static inline unsigned int lindex_ctz64(uint64_t v) { return (unsigned int)__ffs64(v); }
-static inline unsigned int lindex_popcount64(uint64_t v) { return (unsigned int)hweight64(v); }
-static inline uint64_t lindex_div64(uint64_t a, uint32_t b) { return div_u64(a, b); }
+static inline unsigned int lindex_clz64(uint64_t v)
+{
+	return 64u - (unsigned int)fls64(v);
+}
+static inline unsigned int lindex_ctz64(uint64_t v)
+{
+	return (unsigned int)__ffs64(v);
+}
+static inline unsigned int lindex_popcount64(uint64_t v)
+{
+	return (unsigned int)hweight64(v);
+}
+static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
+{
+	return div_u64(a, b);
+}
 
 #define lindex_load_acquire(p)     smp_load_acquire(p)
 #define lindex_store_release(p, v) smp_store_release(p, v)
@@ -91,11 +140,15 @@ static inline void lindex_port_free(void *ctx, void *ptr, size_t bytes)
 	(void)bytes;
 	kvfree(ptr);
 }
-static inline void lindex_port_want_huge(void *ptr, size_t bytes) { (void)ptr; (void)bytes; }
+static inline void lindex_port_want_huge(void *ptr, size_t bytes)
+{
+	(void)ptr;
+	(void)bytes;
+}
 #define LINDEX_PORT_HAS_ALLOC 1
 
 #define LINDEX_PORT_GP_BLOCKS 0
-#define LINDEX_PORT_RCU 1 /* readers may be beside the writer */
+#define LINDEX_PORT_RCU       1 /* readers may be beside the writer */
 struct lindex_port_gp {
 	unsigned long cookie;
 };
@@ -133,26 +186,54 @@ void *memset(void *dst, int c, size_t n);
 #endif
 
 #define LINDEX_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
-#define lindex_likely(x)   __builtin_expect(!!(x), 1)
-#define lindex_unlikely(x) __builtin_expect(!!(x), 0)
-#define LINDEX_ALWAYS_INLINE inline __attribute__((always_inline))
+#define lindex_likely(x)                 __builtin_expect(!!(x), 1)
+#define lindex_unlikely(x)               __builtin_expect(!!(x), 0)
+#define LINDEX_ALWAYS_INLINE             inline __attribute__((always_inline))
+#define LINDEX_NOINLINE                  __attribute__((noinline))
 
 typedef uint16_t lindex_le16;
 typedef uint32_t lindex_le32;
 typedef uint64_t lindex_le64;
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-static inline uint16_t lindex_from16(lindex_le16 v) { return __builtin_bswap16(v); }
-static inline uint32_t lindex_from32(lindex_le32 v) { return __builtin_bswap32(v); }
-static inline uint64_t lindex_from64(lindex_le64 v) { return __builtin_bswap64(v); }
+static inline uint16_t lindex_from16(lindex_le16 v)
+{
+	return __builtin_bswap16(v);
+}
+static inline uint32_t lindex_from32(lindex_le32 v)
+{
+	return __builtin_bswap32(v);
+}
+static inline uint64_t lindex_from64(lindex_le64 v)
+{
+	return __builtin_bswap64(v);
+}
 #else
-static inline uint16_t lindex_from16(lindex_le16 v) { return v; }
-static inline uint32_t lindex_from32(lindex_le32 v) { return v; }
-static inline uint64_t lindex_from64(lindex_le64 v) { return v; }
+static inline uint16_t lindex_from16(lindex_le16 v)
+{
+	return v;
+}
+static inline uint32_t lindex_from32(lindex_le32 v)
+{
+	return v;
+}
+static inline uint64_t lindex_from64(lindex_le64 v)
+{
+	return v;
+}
 #endif
-static inline lindex_le16 lindex_to16(uint16_t v) { return lindex_from16(v); }
-static inline lindex_le32 lindex_to32(uint32_t v) { return lindex_from32(v); }
-static inline lindex_le64 lindex_to64(uint64_t v) { return lindex_from64(v); }
+static inline lindex_le16 lindex_to16(uint16_t v)
+{
+	return lindex_from16(v);
+}
+static inline lindex_le32 lindex_to32(uint32_t v)
+{
+	return lindex_from32(v);
+}
+static inline lindex_le64 lindex_to64(uint64_t v)
+{
+	return lindex_from64(v);
+}
 
 static inline uint16_t lindex_ld16(const void *p)
 {
@@ -191,8 +272,14 @@ static inline void lindex_st64(void *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-static inline unsigned int lindex_clz64(uint64_t v) { return (unsigned int)__builtin_clzll(v); }
-static inline unsigned int lindex_ctz64(uint64_t v) { return (unsigned int)__builtin_ctzll(v); }
+static inline unsigned int lindex_clz64(uint64_t v)
+{
+	return (unsigned int)__builtin_clzll(v);
+}
+static inline unsigned int lindex_ctz64(uint64_t v)
+{
+	return (unsigned int)__builtin_ctzll(v);
+}
 static inline unsigned int lindex_popcount64(uint64_t v)
 {
 #ifdef __POPCNT__
@@ -205,7 +292,10 @@ static inline unsigned int lindex_popcount64(uint64_t v)
 #endif
 }
 /* A 64-bit dividend and a 32-bit divisor: 32-bit machines have no cheaper general division. */
-static inline uint64_t lindex_div64(uint64_t a, uint32_t b) { return a / b; }
+static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
+{
+	return a / b;
+}
 
 #define lindex_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define lindex_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)

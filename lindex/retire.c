@@ -11,7 +11,7 @@
 #include "internal.h"
 
 #define THRESHOLD_UNITS_MIN (64u * 1024 / LINDEX_UNIT_BYTES)
-#define THRESHOLD_SHARE 16u /* of the units in use may wait for readers */
+#define THRESHOLD_SHARE     16u /* of the units in use may wait for readers */
 
 void lindex_limbo_push(struct lindex_space *sp, struct lindex_limbo *limbo, uint32_t ref)
 {

@@ -8,9 +8,9 @@
 
 #include "internal.h"
 
-#define SCRATCH_RUNS    (3 * LINDEX_LEAF_RUNS + 8)   /* two cut leaves, a neighbour, the new run */
-#define SCRATCH_ENTRIES (3 * LINDEX_INNER_MAX + 32)  /* two cut nodes, a neighbour, new entries */
-#define SCRATCH_PIECES  16u                          /* leaves that one update may write */
+#define SCRATCH_RUNS    (3 * LINDEX_LEAF_RUNS + 8)  /* two cut leaves, a neighbour, the new run */
+#define SCRATCH_ENTRIES (3 * LINDEX_INNER_MAX + 32) /* two cut nodes, a neighbour, new entries */
+#define SCRATCH_PIECES  16u                         /* leaves that one update may write */
 
 struct lindex_scratch {
 	struct lindex_run decoded[LINDEX_LEAF_RUNS];

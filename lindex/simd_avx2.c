@@ -34,7 +34,8 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + 4 * i));
 		__m256i le = _mm256_cmpeq_epi32(_mm256_min_epu32(v, xs), v);
 
-		count += (uint32_t)_mm_popcnt_u32((uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(le)));
+		count += (uint32_t)_mm_popcnt_u32(
+			(uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(le)));
 	}
 	return count;
 }
@@ -46,6 +47,7 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
 #define NODE()              ((void)0)
+#define BODY_OTHER_LEAF     lindex_other_leaf
 #include "lookup_body.h"
 
 static int lookup_avx2(const struct lindex *ix, uint64_t key, struct lindex_run *run)

@@ -17,9 +17,9 @@
 #include "internal.h"
 
 #define PAGES_PER_CHUNK (1u << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT))
-#define CHUNK_BYTES ((size_t)LINDEX_UNIT_BYTES << LINDEX_CHUNK_SHIFT)
+#define CHUNK_BYTES     ((size_t)LINDEX_UNIT_BYTES << LINDEX_CHUNK_SHIFT)
 #define LUMP_CHUNKS_MAX 32u /* 2 MiB: one huge page */
-#define REF_CHUNKS_MAX (LINDEX_TERM >> LINDEX_CHUNK_SHIFT)
+#define REF_CHUNKS_MAX  (LINDEX_TERM >> LINDEX_CHUNK_SHIFT)
 
 /* Starts of holes of @k >= 1 units: bit i is set if units i..i+k-1 are free. */
 static uint64_t hole_starts(uint64_t used, uint32_t k)
@@ -172,8 +172,9 @@ static int lump_add(struct lindex_space *sp, uint32_t chunks)
 
 	if (!lump)
 		return -ENOMEM;
-	lump->mem = lindex_pool_alloc(sp->pool, bytes, bytes == LUMP_CHUNKS_MAX * CHUNK_BYTES ?
-				      bytes : LINDEX_PAGE_BYTES);
+	lump->mem = lindex_pool_alloc(sp->pool, bytes,
+				      bytes == LUMP_CHUNKS_MAX * CHUNK_BYTES ? bytes :
+									       LINDEX_PAGE_BYTES);
 	if (!lump->mem)
 		return -ENOMEM; /* the slot stays, to be used by the next lump of this size */
 	lump->pages = lindex_pool_alloc(sp->pool, books * sizeof(struct lindex_page), 64);
@@ -282,8 +283,7 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 	if (!b->used && !sp->paged)
 		page_lump(sp, page)->free_pages++;
 	sp->used_units -= units;
-	if (sp->paged)
-	{
+	if (sp->paged) {
 		if (b->used)
 			lindex_paged_dirty(sp, ref);
 		else

@@ -95,9 +95,9 @@ void lindex_get_stats(const struct lindex *ix, struct lindex_stats *st)
 	st->pool_bytes = lindex_pool_bytes(ix->pool);
 	if (!sp)
 		return;
-	st->retired_bytes = LINDEX_UNIT_BYTES * ((uint64_t)sp->limbo.retired.units +
-						 sp->limbo.waiting.units + sp->limbo.expired.units +
-						 ix->drops.units + ix->dead.units);
+	st->retired_bytes = LINDEX_UNIT_BYTES *
+			    ((uint64_t)sp->limbo.retired.units + sp->limbo.waiting.units +
+			     sp->limbo.expired.units + ix->drops.units + ix->dead.units);
 	if (sp->paged) {
 		st->resident_pages = sp->resident;
 		st->pages = sp->npages ? sp->npages - 1 : 0;

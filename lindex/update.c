@@ -19,15 +19,15 @@
 #include "internal.h"
 #include "scratch.h"
 
-#define MADE_MAX 64u
+#define MADE_MAX    64u
 #define STEP_BUDGET 8u /* nodes walked and freed per update: more than one update retires */
 
 /* One level of the cut. Entries il..ir of the list left.entries | right.entries are replaced. */
 struct cut {
-	uint32_t left, right;     /* refs of the inner nodes; equal above the fork */
-	uint32_t il, ir;          /* first and last entry replaced, after joining with a neighbour */
-	uint32_t il_path, ir_path;/* entries that the paths went through */
-	uint32_t joined;          /* neighbour of the level below that was joined, to be retired; or 0 */
+	uint32_t left, right; /* refs of the inner nodes; equal above the fork */
+	uint32_t il, ir;      /* first and last entry replaced, after joining with a neighbour */
+	uint32_t il_path, ir_path; /* entries that the paths went through */
+	uint32_t joined; /* neighbour of the level below that was joined, to be retired; or 0 */
 };
 
 struct update {
@@ -44,7 +44,7 @@ struct update {
 	uint32_t nfresh;                       /* s->fresh: entries for the next level up */
 	uint32_t made[MADE_MAX], nmade;
 	bool cuts, changes, may_wait;
-	bool whole_fits;          /* s->runs fit one leaf: whole */
+	bool whole_fits; /* s->runs fit one leaf: whole */
 	struct lindex_plan whole;
 	uint32_t published_at; /* level whose ref was stored in place; 0: the root word was */
 };
@@ -195,8 +195,9 @@ static void collect_right(struct update *u, const struct lindex_run *runs, uint3
 static void collect(struct update *u, const struct lindex_slot *slot)
 {
 	bool one = slot || (u->left_leaf ? u->left_leaf == u->right_leaf :
-			    u->levels && !u->right_leaf && u->cut[1].left == u->cut[1].right &&
-			    u->cut[1].il == u->cut[1].ir);
+					   u->levels && !u->right_leaf &&
+						   u->cut[1].left == u->cut[1].right &&
+						   u->cut[1].il == u->cut[1].ir);
 	const struct lindex_run *runs = slot ? slot->runs : u->s->decoded;
 	uint32_t n = slot ? slot->n : decode_end(u, false);
 
@@ -238,7 +239,8 @@ static void undo(struct update *u)
 }
 
 /* A leaf for s->runs[lo, hi), which fit: an entry in s->fresh. A single run needs no leaf below a node. */
-static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct lindex_plan *plan, bool may_term)
+static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct lindex_plan *plan,
+		     bool may_term)
 {
 	struct lindex_entry *e = &u->s->fresh[u->nfresh];
 
@@ -249,7 +251,8 @@ static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct li
 		e->ref = make(u, plan->units, false);
 		if (!e->ref)
 			return -ENOMEM;
-		lindex_leaf_encode(plan, u->s->runs + lo, lindex_node_at(u->sp, e->ref), u->ix->gen);
+		lindex_leaf_encode(plan, u->s->runs + lo, lindex_node_at(u->sp, e->ref),
+				   u->ix->gen);
 	}
 	u->nfresh++;
 	return 0;
@@ -266,7 +269,8 @@ static bool fits(const struct update *u, uint32_t lo, uint32_t hi, const struct 
 /* The one leaf that is cut; NULL if there are two, or none. */
 static const struct lindex_node *leaf_before(const struct update *u)
 {
-	return u->left_leaf && u->left_leaf == u->right_leaf ? lindex_node_at(u->sp, u->left_leaf) : NULL;
+	return u->left_leaf && u->left_leaf == u->right_leaf ? lindex_node_at(u->sp, u->left_leaf) :
+							       NULL;
 }
 
 /* As few leaves as it takes; halves that do not fit are halved. */
@@ -323,7 +327,8 @@ static int make_leaves(struct update *u)
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
 
 /* Runs of entry @i of @in, if there are few enough to be joined. 0: no. */
-static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, uint32_t i, uint32_t *ref)
+static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, uint32_t i,
+			       uint32_t *ref)
 {
 	uint32_t child = lindex_inner_ref(in, i);
 
@@ -418,7 +423,8 @@ static uint32_t join_inner(struct update *u, uint32_t level, uint32_t n)
 	const struct lindex_inner *left, *right;
 	uint32_t bytes, m, ref;
 
-	if (!n || level == u->levels || lindex_inner_fit(e, n, &bytes) < n || bytes >= LINDEX_INNER_MIN_BYTES)
+	if (!n || level == u->levels || lindex_inner_fit(e, n, &bytes) < n ||
+	    bytes >= LINDEX_INNER_MIN_BYTES)
 		return n;
 	left = inner_at(u, up->left);
 	right = inner_at(u, up->right);
@@ -499,14 +505,15 @@ static int exchange(struct update *u, uint32_t level, bool *done)
 	struct lindex_inner *copy;
 
 	*done = false;
-	if (c->left != c->right ||
-	    !lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes, NULL))
+	if (c->left != c->right || !lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh,
+							 window_max, &bytes, NULL))
 		return 0;
 	ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!ref)
 		return -ENOMEM;
 	copy = (struct lindex_inner *)lindex_node_at(u->sp, ref);
-	(void)lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes, copy);
+	(void)lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes,
+				   copy);
 	copy->head.gen = lindex_to32(u->ix->gen);
 	u->s->fresh[0] = (struct lindex_entry){ .sep = lindex_node_base(&in->head), .ref = ref };
 	u->nfresh = 1;
@@ -528,7 +535,8 @@ static int climb(struct update *u, uint32_t *level)
 		if (err || done)
 			continue;
 		n = compose(u, *level);
-		if (*level == u->levels && n == 1) { /* the root would have one child: that is the root */
+		if (*level == u->levels &&
+		    n == 1) { /* the root would have one child: that is the root */
 			u->s->fresh[0] = u->s->entries[0];
 			u->nfresh = 1;
 			u->levels--;
@@ -743,8 +751,13 @@ static int attempt(struct update *u)
 static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct lindex_run *run)
 {
 	struct update u = {
-		.ix = ix, .sp = ix->space, .s = ix->pool->scratch,
-		.first = first, .last = last, .run = run, .may_wait = !ix->reserved,
+		.ix = ix,
+		.sp = ix->space,
+		.s = ix->pool->scratch,
+		.first = first,
+		.last = last,
+		.run = run,
+		.may_wait = !ix->reserved,
 	};
 	int err;
 

@@ -12,8 +12,8 @@
 #include "verify.h"
 
 /** lindex_refuse() - Note the reason. Returns -EUCLEAN. */
-int lindex_refuse(struct lindex_verify *v, const char *text, uint64_t offset, uint64_t key, uint64_t expected,
-		  uint64_t found)
+int lindex_refuse(struct lindex_verify *v, const char *text, uint64_t offset, uint64_t key,
+		  uint64_t expected, uint64_t found)
 {
 	if (v->why)
 		*v->why = (struct lindex_reason){ text, offset, key, expected, found };
@@ -41,7 +41,7 @@ static bool zero_bits(const void *node, uint32_t bit, uint32_t end)
 	return bit >= end || all_bytes(p + bit / 8, (end - bit) / 8, 0);
 }
 
-#define REFUSE(text, expected, found) \
+#define REFUSE(text, expected, found)                                                              \
 	return lindex_refuse(v, text, at, lindex_node_base(node), expected, found)
 
 /* ---- Shape ------------------------------------------------------------------------------------------ */
@@ -64,13 +64,16 @@ static int shape_inner(struct lindex_verify *v, const struct lindex_node *node, 
 		REFUSE("N1: size of an inner node in units", (bytes + 63) / 64, node->units);
 	if (in->pre > 63 || in->post > 63)
 		REFUSE("N1: shift of a model", 63, in->pre > in->post ? in->pre : in->post);
-	if (!window || window % 8 || window > lindex_pad8(n) || below + above + 1 > 2 * LINDEX_INNER_MAX ||
+	if (!window || window % 8 || window > lindex_pad8(n) ||
+	    below + above + 1 > 2 * LINDEX_INNER_MAX ||
 	    window != lindex_min32(lindex_pad8(below + above + 1), lindex_pad8(n)))
 		REFUSE("N1: window of an inner node", lindex_pad8(below + above + 1), window);
 	if (lindex_from16(in->start_max) != lindex_pad8(n) - window)
-		REFUSE("N1: largest window start", lindex_pad8(n) - window, lindex_from16(in->start_max));
+		REFUSE("N1: largest window start", lindex_pad8(n) - window,
+		       lindex_from16(in->start_max));
 	if (lindex_from16(in->refs_at) != lindex_inner_refs_at(n, in->kw))
-		REFUSE("N1: offset of refs", lindex_inner_refs_at(n, in->kw), lindex_from16(in->refs_at));
+		REFUSE("N1: offset of refs", lindex_inner_refs_at(n, in->kw),
+		       lindex_from16(in->refs_at));
 	if (lindex_inner_key(in, 0))
 		REFUSE("N5: first key of an inner node", 0, lindex_inner_key(in, 0));
 	for (i = 1; i < n; i++)
@@ -96,7 +99,10 @@ static int shape_inner(struct lindex_verify *v, const struct lindex_node *node, 
 
 static uint64_t get_le(const uint8_t *p, uint32_t width)
 {
-	return width == 1 ? *p : width == 2 ? lindex_ld16(p) : width == 4 ? lindex_ld32(p) : lindex_ld64(p);
+	return width == 1 ? *p :
+	       width == 2 ? lindex_ld16(p) :
+	       width == 4 ? lindex_ld32(p) :
+			    lindex_ld64(p);
 }
 
 /* One line: keys ascend from 0, stay below @limit (offsets from the line's first key), then pads. */
@@ -108,7 +114,8 @@ static int shape_line(struct lindex_verify *v, const struct lindex_node *node, c
 	uint64_t pad = lindex_mask(8u * l->kw), before = 0;
 
 	for (j = 0; j < l->cap; j++, bit += pw) {
-		uint64_t key = get_le(line + (size_t)j * l->kw, l->kw), w = lindex_get_bits(line, bit, pw);
+		uint64_t key = get_le(line + (size_t)j * l->kw, l->kw),
+			 w = lindex_get_bits(line, bit, pw);
 		bool hole = !(w & lindex_mask(l->vw));
 
 		if (key == pad)
@@ -134,7 +141,8 @@ static int shape_line(struct lindex_verify *v, const struct lindex_node *node, c
 static int shape_lines(struct lindex_verify *v, const struct lindex_node *node, uint64_t at)
 {
 	const struct lindex_lines *l = (const struct lindex_lines *)node;
-	uint32_t aux = lindex_from16(node->aux), nlines = aux & 0xff, pw = lindex_lines_pw(l), dir_units, i;
+	uint32_t aux = lindex_from16(node->aux), nlines = aux & 0xff, pw = lindex_lines_pw(l),
+		 dir_units, i;
 	const uint8_t *dir, *line;
 	uint64_t base = lindex_node_base(node), end = lindex_from64(l->end), start, next;
 	uint32_t entries = 0, dir_bytes;
@@ -159,7 +167,8 @@ static int shape_lines(struct lindex_verify *v, const struct lindex_node *node, 
 		REFUSE("N1: end of lines below their base", base, end);
 	for (i = 0; i < nlines; i++, line += LINDEX_UNIT_BYTES) {
 		start = get_le(dir + (size_t)i * l->dw, l->dw);
-		next = i + 1 < nlines ? get_le(dir + (size_t)(i + 1) * l->dw, l->dw) : end - base + 1;
+		next = i + 1 < nlines ? get_le(dir + (size_t)(i + 1) * l->dw, l->dw) :
+					end - base + 1;
 		if (!i ? start != 0 : start > end - base)
 			REFUSE("N1: directory of lines", 0, start);
 		if ((next <= start && (i + 1 < nlines || next)) ||
@@ -185,7 +194,8 @@ static int shape_sparse(struct lindex_verify *v, const struct lindex_node *node,
 	uint32_t end = node->units * LINDEX_UNIT_BYTES * 8, used, window = lindex_from16(s->window);
 	uint64_t base = lindex_node_base(node), before = 0;
 
-	if (s->kw > 64 || s->lw > 64 || s->vw > 64 || s->tw > 16 || s->sw > 1 || s->step > (s->sw ? 0 : 1))
+	if (s->kw > 64 || s->lw > 64 || s->vw > 64 || s->tw > 16 || s->sw > 1 ||
+	    s->step > (s->sw ? 0 : 1))
 		REFUSE("N1: field width of sparse records", 64, s->kw);
 	if (!n || n > LINDEX_LEAF_RUNS || node->aux)
 		REFUSE("N1: number of sparse records", LINDEX_LEAF_RUNS, n);
@@ -212,7 +222,8 @@ static int shape_sparse(struct lindex_verify *v, const struct lindex_node *node,
 	return 0;
 }
 
-static int shape_dense_head(struct lindex_verify *v, const struct lindex_node *node, uint32_t max_slots, uint64_t at)
+static int shape_dense_head(struct lindex_verify *v, const struct lindex_node *node,
+			    uint32_t max_slots, uint64_t at)
 {
 	const struct lindex_dense *d = (const struct lindex_dense *)node;
 	uint32_t n = lindex_node_n(node), stride = lindex_from32(d->stride);
@@ -234,23 +245,26 @@ static int shape_dense_head(struct lindex_verify *v, const struct lindex_node *n
 static int shape_dense(struct lindex_verify *v, const struct lindex_node *node, uint64_t at)
 {
 	const struct lindex_dense *d = (const struct lindex_dense *)node;
-	uint32_t n = lindex_node_n(node), end = node->units * LINDEX_UNIT_BYTES, keys = 0, gap = 0, i;
+	uint32_t n = lindex_node_n(node), end = node->units * LINDEX_UNIT_BYTES, keys = 0, gap = 0,
+		 i;
 	int err = shape_dense_head(v, node, LINDEX_DENSE_SLOTS, at);
 
 	if (err)
 		return err;
 	if (!d->vw || lindex_from32(d->stride) != 1)
 		REFUSE("N1: a dense leaf has codes and stride 1", 1, lindex_from32(d->stride));
-	if (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 8 > end || (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 8 + 63) / 64 != node->units)
-		REFUSE("N1: size of a dense leaf in units", (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 71) / 64,
-		       node->units);
+	if (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 8 > end ||
+	    (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 8 + 63) / 64 != node->units)
+		REFUSE("N1: size of a dense leaf in units",
+		       (LINDEX_UNIT_BYTES + (n * d->vw + 7) / 8 + 71) / 64, node->units);
 	for (i = 0; i < n; i++) {
 		bool hole = !lindex_get_bits((const uint8_t *)d, 512 + i * d->vw, d->vw);
 
 		gap = hole ? gap + 1 : 0;
 		keys += !hole;
 		if ((hole && (!i || i == n - 1)) || gap > LINDEX_DENSE_HOLE)
-			REFUSE("N1: holes of a dense leaf are short and inside", LINDEX_DENSE_HOLE, gap);
+			REFUSE("N1: holes of a dense leaf are short and inside", LINDEX_DENSE_HOLE,
+			       gap);
 	}
 	if (keys != lindex_from16(d->keys))
 		REFUSE("N1: keys of a dense leaf", keys, lindex_from16(d->keys));
@@ -263,7 +277,8 @@ static int shape_presence(struct lindex_verify *v, const struct lindex_node *nod
 {
 	const struct lindex_dense *d = (const struct lindex_dense *)node;
 	const uint8_t *map = (const uint8_t *)node + LINDEX_UNIT_BYTES;
-	uint32_t n = lindex_node_n(node), end = node->units * LINDEX_UNIT_BYTES, keys = 0, i, codes, ranks;
+	uint32_t n = lindex_node_n(node), end = node->units * LINDEX_UNIT_BYTES, keys = 0, i, codes,
+		 ranks;
 	int err = shape_dense_head(v, node, LINDEX_PRESENCE_SLOTS, at);
 
 	if (err)
@@ -293,13 +308,15 @@ static int shape_presence(struct lindex_verify *v, const struct lindex_node *nod
  * @units:  Units that there are from the node to the end of its page.
  * @offset: Where it is, for the reason.
  */
-int lindex_verify_shape(struct lindex_verify *v, const struct lindex_node *node, uint32_t units, uint64_t at)
+int lindex_verify_shape(struct lindex_verify *v, const struct lindex_node *node, uint32_t units,
+			uint64_t at)
 {
 	bool inner = node->kind == LINDEX_NODE_INNER;
 
 	if (!node->kind || node->kind >= LINDEX_NODE_KINDS)
 		REFUSE("N1: kind of a node", LINDEX_NODE_KINDS - 1, node->kind);
-	if (!node->units || node->units > units || node->units > (inner ? LINDEX_INNER_UNITS : LINDEX_LEAF_UNITS))
+	if (!node->units || node->units > units ||
+	    node->units > (inner ? LINDEX_INNER_UNITS : LINDEX_LEAF_UNITS))
 		REFUSE("N1: units of a node", units, node->units);
 	if (inner ? !node->level || node->level > LINDEX_MAX_LEVEL || node->aux : node->level != 0)
 		REFUSE("N1: level of a node", inner, node->level);
@@ -322,17 +339,19 @@ int lindex_verify_shape(struct lindex_verify *v, const struct lindex_node *node,
 /* ---- Windows ------------------------------------------------------------------------------------------ */
 
 /* Position @i holds keys at offsets lo..hi; a search there begins at start(p): is i in its window? */
-static bool in_window(uint32_t mul, unsigned int pre, unsigned int post, uint32_t below, uint32_t window,
-		      uint32_t start_max, uint64_t lo, uint64_t hi, uint32_t i)
+static bool in_window(uint32_t mul, unsigned int pre, unsigned int post, uint32_t below,
+		      uint32_t window, uint32_t start_max, uint64_t lo, uint64_t hi, uint32_t i)
 {
 	uint64_t a = lindex_line_at(mul, pre, post, lo), b = lindex_line_at(mul, pre, post, hi);
 
 	a = lindex_min64(a > below ? a - below : 0, start_max);
 	b = lindex_min64(b > below ? b - below : 0, start_max);
-	return b <= i && i - a < window; /* start is monotone: between lo and hi it is between a and b */
+	return b <= i &&
+	       i - a < window; /* start is monotone: between lo and hi it is between a and b */
 }
 
-static int windows_inner(struct lindex_verify *v, const struct lindex_node *node, uint64_t hi, uint64_t at)
+static int windows_inner(struct lindex_verify *v, const struct lindex_node *node, uint64_t hi,
+			 uint64_t at)
 {
 	const struct lindex_inner *in = (const struct lindex_inner *)node;
 	uint32_t n = lindex_node_n(node), i;
@@ -343,8 +362,10 @@ static int windows_inner(struct lindex_verify *v, const struct lindex_node *node
 
 		if (!in_window(lindex_from32(in->mul), in->pre, in->post, lindex_from16(in->below),
 			       lindex_from16(in->window), lindex_from16(in->start_max),
-			       lindex_inner_key(in, i), i + 1 < n ? end : lindex_inner_key(in, i), i))
-			REFUSE("N6: a key outside the window of an inner node", i, lindex_from16(in->window));
+			       lindex_inner_key(in, i), i + 1 < n ? end : lindex_inner_key(in, i),
+			       i))
+			REFUSE("N6: a key outside the window of an inner node", i,
+			       lindex_from16(in->window));
 	}
 	return 0;
 }
@@ -358,10 +379,12 @@ static int windows_sparse(struct lindex_verify *v, const struct lindex_node *nod
 	for (i = 0; i < n; i++) {
 		uint32_t bit = LINDEX_SPARSE_RECORDS * 8 + i * rb;
 		uint64_t off = lindex_get_bits((const uint8_t *)s, bit, s->kw);
-		uint64_t end = i + 1 < n ? lindex_get_bits((const uint8_t *)s, bit + rb, s->kw) - 1 : off;
+		uint64_t end = i + 1 < n ?
+				       lindex_get_bits((const uint8_t *)s, bit + rb, s->kw) - 1 :
+				       off;
 
-		if (!in_window(lindex_from32(s->mul), s->pre, s->post, lindex_from16(s->below), window, n - window,
-			       off, end, i))
+		if (!in_window(lindex_from32(s->mul), s->pre, s->post, lindex_from16(s->below),
+			       window, n - window, off, end, i))
 			REFUSE("N6: a key outside the window of sparse records", i, window);
 	}
 	return 0;
@@ -369,23 +392,28 @@ static int windows_sparse(struct lindex_verify *v, const struct lindex_node *nod
 
 /* ---- Tree ----------------------------------------------------------------------------------------------- */
 
-static int verify_run(struct lindex_verify *v, const struct lindex_run *run, uint64_t hi, uint64_t at)
+static int verify_run(struct lindex_verify *v, const struct lindex_run *run, uint64_t hi,
+		      uint64_t at)
 {
 	int err = lindex_run_valid(run);
 
 	if (err || run->last > hi)
-		return lindex_refuse(v, "N3: a run that wraps or passes its fence", at, run->first, hi, run->last);
+		return lindex_refuse(v, "N3: a run that wraps or passes its fence", at, run->first,
+				     hi, run->last);
 	if (v->before.mapped && run->first <= v->before.last)
-		return lindex_refuse(v, "N4: runs ascend", at, run->first, v->before.last, run->first);
+		return lindex_refuse(v, "N4: runs ascend", at, run->first, v->before.last,
+				     run->first);
 	if (v->before.mapped && lindex_run_joins(&v->before, run))
-		return lindex_refuse(v, "N7: two entries are one run", at, run->first, 0, run->value);
+		return lindex_refuse(v, "N7: two entries are one run", at, run->first, 0,
+				     run->value);
 	v->before = *run;
 	v->runs++;
 	return 0;
 }
 
 /* Lines that a lookup in this leaf can touch, and keys that it compares, at most. */
-static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, uint32_t lines, uint32_t ops)
+static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, uint32_t lines,
+		      uint32_t ops)
 {
 	uint32_t n = lindex_node_n(node), w;
 
@@ -406,7 +434,8 @@ static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, u
 		break;
 	}
 	case LINDEX_NODE_DENSE:
-		lines += lindex_min32(1 + ((LINDEX_DENSE_HOLE + 2) * 56 + 511) / 512 + 2, node->units);
+		lines += lindex_min32(1 + ((LINDEX_DENSE_HOLE + 2) * 56 + 511) / 512 + 2,
+				      node->units);
 		ops += LINDEX_DENSE_HOLE + 2;
 		break;
 	default:
@@ -418,7 +447,8 @@ static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, u
 	v->ops = ops > v->ops ? ops : v->ops;
 }
 
-static int verify_leaf(struct lindex_verify *v, const struct lindex_node *node, uint64_t hi, uint64_t at)
+static int verify_leaf(struct lindex_verify *v, const struct lindex_node *node, uint64_t hi,
+		       uint64_t at)
 {
 	uint64_t key = lindex_node_base(node), count = 0;
 	struct lindex_run run;
@@ -445,28 +475,30 @@ static int verify_leaf(struct lindex_verify *v, const struct lindex_node *node, 
 	return err;
 }
 
-static int verify_term(struct lindex_verify *v, const struct lindex_inner *in, uint32_t i, uint64_t sep,
-		       uint64_t hi, uint64_t at)
+static int verify_term(struct lindex_verify *v, const struct lindex_inner *in, uint32_t i,
+		       uint64_t sep, uint64_t hi, uint64_t at)
 {
 	const struct lindex_term *t = lindex_inner_term(in, lindex_inner_ref(in, i));
 	struct lindex_run run;
 
 	lindex_term_run(t, &run);
 	if (run.first != sep || !all_bytes(t->zero, sizeof(t->zero), 0))
-		return lindex_refuse(v, "N2: a terminal run begins at its separator", at, sep, sep, run.first);
+		return lindex_refuse(v, "N2: a terminal run begins at its separator", at, sep, sep,
+				     run.first);
 	return verify_run(v, &run, hi, at);
 }
 
 /* A ref that may be followed. In images nodes of one level lie in the order of their keys. */
-static int verify_ref(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep, uint64_t at)
+static int verify_ref(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep,
+		      uint64_t at)
 {
 	uint32_t sort = level > 0;
 
 	if (!v->image)
 		return 0;
 	if (ref < v->first_ref[sort] || ref >= v->end_ref[sort])
-		return lindex_refuse(v, "N5: a ref outside its pages", at, sep,
-				     v->end_ref[sort], ref);
+		return lindex_refuse(v, "N5: a ref outside its pages", at, sep, v->end_ref[sort],
+				     ref);
 	if (ref <= v->last_ref[level])
 		return lindex_refuse(v, "N5: nodes of a level out of order", at, sep,
 				     v->last_ref[level], ref);
@@ -483,8 +515,8 @@ static int verify_load(struct lindex_verify *v, uint32_t ref, uint32_t level)
 	return lindex_paged_need(v->paged->space, ref, level);
 }
 
-static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep, uint64_t hi,
-		       uint32_t lines, uint32_t ops, uint64_t parent_at)
+static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, uint64_t sep,
+		       uint64_t hi, uint32_t lines, uint32_t ops, uint64_t parent_at)
 {
 	uint64_t at = (uint64_t)ref * LINDEX_UNIT_BYTES;
 	const struct lindex_node *node;
@@ -521,7 +553,8 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 	for (i = 0; i < n && !err; i++) {
 		uint64_t from, to;
 
-		err = i ? verify_load(v, ref, level) : 0; /* it may have gone while the child was walked */
+		err = i ? verify_load(v, ref, level) :
+			  0; /* it may have gone while the child was walked */
 		if (err)
 			return err;
 		in = (const struct lindex_inner *)lindex_node_at(v->sp, ref);
@@ -531,7 +564,8 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 			REFUSE("N5: a separator behind the fence", hi, from);
 		err = lindex_inner_ref(in, i) & LINDEX_TERM ?
 			      verify_term(v, in, i, from, to, at) :
-			      verify_node(v, lindex_inner_ref(in, i), level - 1, from, to, lines, ops, at);
+			      verify_node(v, lindex_inner_ref(in, i), level - 1, from, to, lines,
+					  ops, at);
 	}
 	return err;
 }

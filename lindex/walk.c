@@ -38,7 +38,8 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 		if (err)
 			return err;
 		if (!level)
-			return walk_runs(w, runs, lindex_leaf_decode(lindex_node_at(sp, ref), runs));
+			return walk_runs(w, runs,
+					 lindex_leaf_decode(lindex_node_at(sp, ref), runs));
 		in = (const struct lindex_inner *)lindex_node_at(sp, ref);
 		n = lindex_node_n(&in->head);
 		child = lindex_inner_ref(in, i);
@@ -55,11 +56,13 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 }
 
 /** lindex_each_run() - Call @fn for every run, ascending; stops at the first error and returns it. */
-int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run), void *ctx)
+int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run),
+		    void *ctx)
 {
 	struct walk w = { ix, fn, ctx };
 
 	if (ix->root & LINDEX_ROOT_INLINE)
-		return walk_runs(&w, lindex_slot_of(ix, ix->root)->runs, lindex_slot_of(ix, ix->root)->n);
+		return walk_runs(&w, lindex_slot_of(ix, ix->root)->runs,
+				 lindex_slot_of(ix, ix->root)->n);
 	return walk_node(&w, lindex_root_ref(ix->root), lindex_root_level(ix->root));
 }

@@ -63,7 +63,7 @@ static void translate_many(const struct lindex *table)
 	int64_t mapped;
 
 	for (uint64_t i = 0; i < LOOKUPS; i++)
-		pages[i] = i % 10 ? heap + i * 7919 % HEAP_PAGES : 1000 + i;
+		pages[i] = i % 10 ? heap + i * 7919 % HEAP_PAGES : 2000 + i;
 	mapped = lindex_lookup_batch(table, pages, LOOKUPS, runs);
 	printf("  of %u addresses %" PRId64 " are mapped\n", LOOKUPS, mapped);
 	for (uint64_t i = 0; i < LOOKUPS; i++) {
