@@ -329,6 +329,7 @@ Test(errors, open_of_unaligned_bytes_is_einval)
 		cr_assert_eq(lindex_open_image(w.pool, shifted + by, im.len, NULL, NULL, NULL, &ix),
 			     -EINVAL);
 		cr_assert_eq(ix, none, "output untouched");
+		cr_assert_eq(lindex_certify(shifted + by, im.len, NULL, NULL, NULL), -EINVAL);
 	}
 	free(shifted);
 	image_destroy(&im);
