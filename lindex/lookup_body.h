@@ -528,7 +528,20 @@ static LINDEX_ALWAYS_INLINE int body_lookup(BODY_TOUCHED const struct lindex *ix
  * Batch: groups of keys go down together, level by level, so that their cache misses overlap. The
  * parts of a group are plain arrays; a key that ends early (terminal run) has node NULL.
  */
-#define BODY_GROUP 16u
+#define BODY_GROUP       LINDEX_PORT_GROUP
+#define BODY_GROUP_SMALL 16u
+
+/*
+ * How many keys go together: few where most of the index is in the second-level cache, many where every
+ * leaf is a miss (docs/decisions/001). A root of level 2 with this many nodes below has 6 MB of inner nodes.
+ */
+static inline uint32_t body_group_size(const struct lindex *ix, uint64_t word)
+{
+	const struct lindex_node *root = lindex_node_at(ix->space, lindex_root_ref(word));
+
+	return lindex_root_level(word) > 2 || (lindex_root_level(word) == 2 && lindex_node_n(root) > 128) ?
+		       BODY_GROUP : BODY_GROUP_SMALL;
+}
 
 static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_t word,
 						const uint64_t *keys, uint32_t n,
@@ -591,19 +604,21 @@ static LINDEX_ALWAYS_INLINE int64_t body_lookup_batch(const struct lindex *ix, c
 						      size_t n, struct lindex_run *runs)
 {
 	int64_t mapped = 0;
+	uint32_t take;
 	size_t i;
 
-	for (i = 0; i < n; i += BODY_GROUP) {
+	for (i = 0; i < n; i += take) {
 		uint64_t word = lindex_load_acquire(&ix->root);
-		uint32_t take = n - i < BODY_GROUP ? (uint32_t)(n - i) : BODY_GROUP, j;
 
-		if (lindex_likely(!(word & LINDEX_ROOT_INLINE))) {
-			mapped += body_group(ix, word, keys + i, take, runs + i);
+		if (lindex_unlikely(word & LINDEX_ROOT_INLINE)) {
+			take = 1;
+			mapped += lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], keys[i],
+						     &runs[i]) == 0;
 			continue;
 		}
-		for (j = 0; j < take; j++)
-			mapped += lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], keys[i + j],
-						     &runs[i + j]) == 0;
+		take = body_group_size(ix, word);
+		take = n - i < take ? (uint32_t)(n - i) : take;
+		mapped += body_group(ix, word, keys + i, take, runs + i);
 	}
 	return mapped;
 }

@@ -125,6 +125,7 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 #define lindex_store_release(p, v) smp_store_release(p, v)
 #define lindex_load_relaxed(p)     READ_ONCE(*(p))
 #define lindex_prefetch(p)         prefetch(p)
+#define LINDEX_PORT_GROUP          16u /* keys of a batch that go together: stack is short */
 
 static inline void *lindex_port_alloc(void *ctx, size_t bytes, size_t align, unsigned int flags)
 {
@@ -301,6 +302,7 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 #define lindex_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define lindex_load_relaxed(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
 #define lindex_prefetch(p)         __builtin_prefetch(p)
+#define LINDEX_PORT_GROUP          64u /* keys of a batch that go together */
 
 #ifdef LINDEX_FREESTANDING
 #define LINDEX_PORT_HAS_ALLOC 0
