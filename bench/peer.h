@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A peer: one structure behind a small table of functions. Loops are inside the functions, so that
+ * no peer pays for an indirect call per key.
+ *
+ * Every peer answers a lookup with the same words (struct lindex_run: the whole run or the whole
+ * hole), except the bare ones, which know keys and values only.
+ */
+#ifndef BENCH_PEER_H
+#define BENCH_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lindex.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct peer_ops -
+ * @build:     From sorted runs that are no neighbours of each other. Does not fail: it exits.
+ * @lookups:   Look up @n keys. Return: the sum of answer_sum(), or of bare_sum() if @bare.
+ * @chain:     The same, but key i + 1 is chain_next() of answer i. Or NULL.
+ * @lookup:    One whole answer, for checks. NULL if @bare.
+ * @overwrite: Store a run over whatever was there. Or NULL.
+ * @bytes:     All memory of the map.
+ */
+struct peer_ops {
+	const char *name;
+	bool bare;
+	void *(*build)(const struct lindex_run *runs, size_t n);
+	void (*free)(void *map);
+	uint64_t (*lookups)(const void *map, const uint64_t *keys, size_t n);
+	uint64_t (*chain)(const void *map, const uint64_t *keys, size_t n);
+	void (*lookup)(const void *map, uint64_t key, struct lindex_run *run);
+	void (*overwrite)(void *map, const struct lindex_run *run);
+	uint64_t (*bytes)(const void *map);
+};
+
+extern const struct peer_ops peer_lindex, peer_lindex_no_simd, peer_lindex_huge;
+extern const struct peer_ops peer_lindex_batch, peer_lindex_batch_huge;
+extern const struct peer_ops peer_absl, peer_absl_bare, peer_judy, peer_judy_bare, peer_array;
+
+/* The limit: one random access to as many 16-byte pairs. Its keys are positions. */
+extern const struct peer_ops peer_limit, peer_limit_huge;
+
+/** peer_lindex_index() - What is behind the map of a lindex peer. */
+struct lindex *peer_lindex_index(void *map);
+
+/** reader_register() - This thread will read a lindex peer. */
+void reader_register(void);
+void reader_unregister(void);
+void reader_lock(void);
+void reader_unlock(void);
+
+/** struct extent - What the peers keep beside the first key: 24 bytes. */
+struct extent {
+	uint64_t last, value;
+	uint16_t tag;
+	uint8_t step;
+};
+
+static inline struct extent extent_of(const struct lindex_run *run)
+{
+	struct extent e = { run->last, run->value, run->tag, run->step };
+
+	return e;
+}
+
+static inline struct lindex_run extent_run(uint64_t first, const struct extent *e)
+{
+	struct lindex_run run = { first, e->last, e->value, e->tag, e->step, 1 };
+
+	return run;
+}
+
+static inline struct lindex_run hole_run(uint64_t first, uint64_t last)
+{
+	struct lindex_run run = { first, last, 0, 0, 0, 0 };
+
+	return run;
+}
+
+/* All of an answer is consumed. */
+static inline uint64_t answer_sum(const struct lindex_run *run, uint64_t key)
+{
+	return lindex_value(run, key) + run->first + run->last + run->tag;
+}
+
+static inline uint64_t bare_sum(uint64_t first, uint64_t value, uint64_t key)
+{
+	return value + (key - first);
+}
+
+/*
+ * The next key of a chain: @key with its low bits changed by the last answer's value. The barrier
+ * keeps the compiler from seeing that only three bits matter.
+ */
+static inline uint64_t chain_next(uint64_t key, uint64_t value)
+{
+	__asm__ volatile("" : "+r"(value));
+	return key ^ (value & 7);
+}
+
+/** die() - Print and exit with 1. */
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
+
+/** grab() - malloc() or die. */
+void *grab(size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
