@@ -24,6 +24,7 @@ pc=$(find "$prefix" -name lindex.pc)
 libdir=$(dirname "$(dirname "$pc")")
 lib=${libdir#"$prefix"/}
 diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
+	./bin/lindex-tool
 	./include/lindex.h
 	./$lib/cmake/lindex/lindexConfig.cmake
 	./$lib/cmake/lindex/lindexConfigVersion.cmake
@@ -34,10 +35,14 @@ diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
 	./$lib/liblindex.so.0
 	./$lib/liblindex.so.$version
 	./$lib/pkgconfig/lindex.pc
+	./share/man/man1/lindex-tool.1
 	END
 ) || fail "installed files differ from what is expected (<: there, >: expected)"
 ! grep -rlE "$build|$tmp" "$prefix" --include='*.pc' --include='*.cmake' || fail "paths of this machine in installed files"
 echo "ok files"
+
+[[ $("$prefix/bin/lindex-tool" --version) == "lindex-tool $version" ]] || fail "lindex-tool has another version than lindex.h"
+echo "ok lindex-tool"
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 [[ $(pkg-config --modversion lindex) == "$version" ]] || fail "pkg-config has another version than lindex.h"
