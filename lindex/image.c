@@ -16,7 +16,7 @@
 /* Pages kept in memory, in pieces: no large allocation, no copying. */
 struct piece {
 	struct piece *next;
-	uint8_t page[PIECE_PAGES][LINDEX_PAGE_BYTES];
+	uint8_t page[PIECE_PAGES][LINDEX_PAGE_BYTES] LINDEX_ALIGNED(64);
 };
 
 struct piece_list {
@@ -34,8 +34,9 @@ struct image_writer {
 	uint32_t nsums;
 	uint64_t nodes, runs;
 	int err;
-	uint8_t leaf[LINDEX_PAGE_BYTES];
-	uint8_t unused[LINDEX_PAGE_BYTES]; /* counting: where nodes go that nobody will see */
+	uint8_t leaf[LINDEX_PAGE_BYTES] LINDEX_ALIGNED(64);
+	uint8_t unused[LINDEX_PAGE_BYTES] LINDEX_ALIGNED(
+		64); /* counting: where nodes go that nobody will see */
 };
 
 static uint8_t *piece_page(struct image_writer *w, struct piece_list *list)

@@ -63,7 +63,8 @@ static struct inner_model inner_model(const struct lindex_entry *e, uint32_t n)
 		if (lo < i && i - lo > m.above)
 			m.above = (uint32_t)(i - lo);
 	}
-	m.window = lindex_pad8(m.below + m.above + 1);
+	/* A line that is wrong both ways can be wrong by more than there is. */
+	m.window = lindex_min32(lindex_pad8(m.below + m.above + 1), lindex_pad8(n));
 	return m;
 }
 
@@ -227,8 +228,8 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, kw = in->kw, i, window;
 	uint32_t nterm = lindex_from16(in->nterm), below = lindex_from16(in->below),
 		 above = lindex_from16(in->above);
-	uint8_t *keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
 	lindex_le32 *refs;
+	uint8_t *keys;
 
 	if (!copy)
 		return replace_allowed(in, il, ir, e, m, window_max, bytes);
@@ -247,6 +248,7 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 	copy->window = lindex_to16((uint16_t)window);
 	copy->start_max = lindex_to16((uint16_t)(lindex_pad8(now) - window));
 	copy->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(now, kw));
+	keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
 	memset(keys, 0xff, (size_t)kw * lindex_pad8(now));
 	copy_around(keys, (const uint8_t *)in + LINDEX_UNIT_BYTES, (size_t)kw * il, (size_t)kw * m,
 		    (size_t)kw * (ir + 1), (size_t)kw * n);

@@ -51,7 +51,7 @@ static void sparse_window(const struct lindex_run *runs, struct lindex_plan *pla
 		if (lo < i && i - lo > above)
 			above = (uint32_t)(i - lo);
 	}
-	plan->window = plan->below + above + 1;
+	plan->window = lindex_min32(plan->below + above + 1, m);
 }
 
 uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,

@@ -539,8 +539,10 @@ static inline uint32_t body_group_size(const struct lindex *ix, uint64_t word)
 {
 	const struct lindex_node *root = lindex_node_at(ix->space, lindex_root_ref(word));
 
-	return lindex_root_level(word) > 2 || (lindex_root_level(word) == 2 && lindex_node_n(root) > 128) ?
-		       BODY_GROUP : BODY_GROUP_SMALL;
+	return lindex_root_level(word) > 2 ||
+			       (lindex_root_level(word) == 2 && lindex_node_n(root) > 128) ?
+		       BODY_GROUP :
+		       BODY_GROUP_SMALL;
 }
 
 static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_t word,

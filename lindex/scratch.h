@@ -18,7 +18,6 @@ struct lindex_scratch {
 	struct lindex_entry entries[SCRATCH_ENTRIES];
 	struct lindex_entry decoded_entries[LINDEX_INNER_MAX];
 	struct lindex_entry fresh[SCRATCH_PIECES], next[SCRATCH_PIECES];
-	uint8_t node[LINDEX_LEAF_UNITS * LINDEX_UNIT_BYTES];
 };
 
 #endif /* LINDEX_SCRATCH_H */

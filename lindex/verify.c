@@ -114,12 +114,14 @@ static int shape_line(struct lindex_verify *v, const struct lindex_node *node, c
 	uint64_t pad = lindex_mask(8u * l->kw), before = 0;
 
 	for (j = 0; j < l->cap; j++, bit += pw) {
-		uint64_t key = get_le(line + (size_t)j * l->kw, l->kw),
-			 w = lindex_get_bits(line, bit, pw);
-		bool hole = !(w & lindex_mask(l->vw));
+		uint64_t key = get_le(line + (size_t)j * l->kw, l->kw), w;
+		uint32_t byte = lindex_min32(bit >> 3, LINDEX_UNIT_BYTES - 8);
+		bool hole;
 
 		if (key == pad)
 			break;
+		w = lindex_ld64(line + byte) >> (bit - 8 * byte) & lindex_mask(pw);
+		hole = !(w & lindex_mask(l->vw));
 		if (j ? key <= before : key != 0)
 			REFUSE("N1: keys of a line ascend from 0", before, key);
 		if (key > limit)
