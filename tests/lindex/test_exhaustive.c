@@ -26,9 +26,11 @@ struct place {
 	uint64_t crowd; /* runs on each side of the window, where there is room */
 };
 
+/* Where there is no time for all, every other one is taken. */
 static const struct place places[] = {
-	{ 0, 0 },     { UINT64_MAX - KEYS + 1, 0 },     { (1ull << 32) - 5, 1 },
-	{ 0, CROWD }, { UINT64_MAX - KEYS + 1, CROWD }, { (1ull << 63) - 3, CROWD },
+	{ UINT64_MAX - KEYS + 1, 0 },     { 0, 0 },
+	{ UINT64_MAX - KEYS + 1, CROWD }, { (1ull << 32) - 5, 1 },
+	{ (1ull << 63) - 3, CROWD },      { 0, CROWD },
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
@@ -172,8 +174,9 @@ static void everywhere(unsigned int len, const unsigned int *cuts, unsigned int 
 		       const char *marks)
 {
 	static struct stage s;
+	size_t every = len == LONGEST && harness_long() ? 2 : 1;
 
-	for (size_t i = 0; i < PLACES; i++) {
+	for (size_t i = 0; i < PLACES; i += every) {
 		stage_open(&s, &places[i], KEYS);
 		make_ops(&s, cuts, n_cuts, marks);
 		all_sequences(&s, len);
@@ -262,7 +265,7 @@ Test(exhaustive, every_change_to_every_contents)
 {
 	unsigned int keys = harness_long() ? 8 : 6;
 
-	every_change_of(&places[0], keys);
+	every_change_of(&places[1], keys);
 	/* So that the last of the keys is the last of all. */
 	every_change_of(&(struct place){ UINT64_MAX - keys + 1, 0 }, keys);
 }
