@@ -108,11 +108,12 @@ int main(int argc, char **argv)
 	parse(&cfg, argv);
 	reader_register();
 	report_begin(&cfg);
-	for (size_t i = 0; i < (cfg.quick ? 1 : sizeof(scales) / sizeof(scales[0])); i++)
-		measure_scale(&scales[i], &cfg);
+	measure_scale(&scales[0], &cfg);
 	rng.state = cfg.seed + 1;
 	for (size_t i = 0; i < hard_set_count; i++)
 		bars_hard(&hard_sets[i], cfg.rounds, &rng);
+	if (!cfg.quick)
+		measure_scale(&scales[1], &cfg);
 	reader_unregister();
 	return report_end() != 0;
 }

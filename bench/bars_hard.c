@@ -119,8 +119,9 @@ void bars_hard(const struct hard_set *set, unsigned int rounds, struct rng *rng)
 {
 	struct trial t;
 
+	report_set("%s", set->name);
 	open_trial(&t, set, rng);
-	report_set("%s, %zu runs", set->name, t.runs.n);
+	report_note("%zu runs", t.runs.n);
 	for (unsigned int w = 0; w < WAYS; w++)
 		for (unsigned int p = 0; p < PEERS; p++)
 			for (unsigned int q = 0; q < QUERIES; q++)

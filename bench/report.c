@@ -28,7 +28,7 @@ static struct {
 	struct report_config cfg;
 	char set[TEXT_MAX], commit[TEXT_MAX], cpu[TEXT_MAX], pages[TEXT_MAX];
 	struct row rows[ROWS_MAX];
-	unsigned int n;
+	unsigned int n, printed;
 } report;
 
 /* ---- Series -------------------------------------------------------------------------------- */
@@ -134,28 +134,6 @@ void report_begin(const struct report_config *cfg)
 #ifndef __OPTIMIZE__
 	printf("built without optimisation: the figures mean nothing\n");
 #endif
-	fflush(stdout);
-}
-
-void report_set(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(report.set, sizeof(report.set), fmt, args);
-	va_end(args);
-	fprintf(stderr, "== %s\n", report.set);
-}
-
-void report_note(const char *fmt, ...)
-{
-	va_list args;
-
-	printf("%s: ", report.set);
-	va_start(args, fmt);
-	vprintf(fmt, args);
-	va_end(args);
-	printf("\n");
 	fflush(stdout);
 }
 
@@ -266,12 +244,6 @@ static const char *number(char *text, double figure)
 	return text;
 }
 
-static void print_heading(const struct row *row, const char *set, const char *columns)
-{
-	if (strcmp(row->set, set) != 0)
-		printf("\n%s\n%s\n", row->set, columns);
-}
-
 static void print_structure(const struct row *row)
 {
 	char cell[5][TEXT_MAX] = { "", "", "", "", "" };
@@ -305,33 +277,60 @@ static void print_bar(const struct row *row)
 	       row->right ? "yes" : "NO", spread, of);
 }
 
+static void print_table(bool bars, const char *columns)
+{
+	bool heading = false;
+
+	for (unsigned int i = report.printed; i < report.n; i++) {
+		const struct row *row = &report.rows[i];
+
+		if (row->is_bar != bars)
+			continue;
+		if (!heading)
+			printf("%s\n", columns);
+		heading = true;
+		if (bars)
+			print_bar(row);
+		else
+			print_structure(row);
+	}
+}
+
+/* The rows since the last call: a run that is cut short has shown what it has. */
 static void print_tables(void)
 {
-	const char *set = "";
+	print_table(false, "  operation            structure                         ns   x absl "
+			   " x limit B per run  checked  spread of the rounds");
+	print_table(true, "  what                                                       bar      "
+			  "   figure  met    checked  spread           medians");
+	report.printed = report.n;
+	fflush(stdout);
+}
 
-	printf("\nStructures: ns per operation, median of the rounds; checked against the twin\n");
-	for (unsigned int i = 0; i < report.n; i++) {
-		if (report.rows[i].is_bar)
-			continue;
-		print_heading(
-			&report.rows[i], set,
-			"  operation            structure                         ns   x absl "
-			" x limit B per run  checked  spread of the rounds");
-		set = report.rows[i].set;
-		print_structure(&report.rows[i]);
-	}
-	set = "";
-	printf("\nBars\n");
-	for (unsigned int i = 0; i < report.n; i++) {
-		if (!report.rows[i].is_bar)
-			continue;
-		print_heading(
-			&report.rows[i], set,
-			"  what                                                       bar      "
-			"   figure  met    checked  spread           medians");
-		set = report.rows[i].set;
-		print_bar(&report.rows[i]);
-	}
+/* ---- Sets ---------------------------------------------------------------------------------- */
+
+void report_set(const char *fmt, ...)
+{
+	va_list args;
+
+	print_tables();
+	va_start(args, fmt);
+	vsnprintf(report.set, sizeof(report.set), fmt, args);
+	va_end(args);
+	printf("\n%s\n", report.set);
+	fflush(stdout);
+}
+
+void report_note(const char *fmt, ...)
+{
+	va_list args;
+
+	printf("  ");
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Figures of the rounds, the two tables made of them (structures; bars), and the same as JSON.
+ * Figures of the rounds, the two tables of each set made of them (structures; bars), and the same as JSON.
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
@@ -43,7 +43,7 @@ struct report_config {
 /** report_begin() - Print the machine and the configuration. */
 void report_begin(const struct report_config *cfg);
 
-/** report_set() - From here on, rows are of the set @fmt. */
+/** report_set() - Print the rows of the set before; from here on, they are of the set @fmt. */
 __attribute__((format(printf, 1, 2))) void report_set(const char *fmt, ...);
 
 /** report_note() - A line of text for the set. */
@@ -71,7 +71,7 @@ void report_series(const char *what, enum sense sense, double bar, const struct 
 void report_figure(const char *what, enum sense sense, double bar, double figure, bool right,
 		   const char *unit);
 
-/** report_end() - Print both tables, write the JSON. Return: number of rows whose check failed. */
+/** report_end() - Print what is left and the count of bars, write the JSON. Return: number of rows whose check failed. */
 unsigned int report_end(void);
 
 #endif
