@@ -20,6 +20,7 @@ struct builder_level {
 };
 
 struct lindex_builder {
+	struct lindex *ix;
 	struct lindex_pool *pool;
 	struct lindex_place to;
 	uint32_t epsilon, leaf_units, gen;
@@ -41,10 +42,11 @@ int lindex_run_valid(const struct lindex_run *run)
 int lindex_builder_create(struct lindex *ix, const struct lindex_place *to, uint32_t gen,
 			  struct lindex_builder **out)
 {
-	struct lindex_builder *b = lindex_pool_alloc(ix->pool, sizeof(*b), 64);
+	struct lindex_builder *b = lindex_index_alloc(ix, sizeof(*b));
 
 	if (!b)
 		return -ENOMEM;
+	b->ix = ix;
 	b->pool = ix->pool;
 	b->to = *to;
 	b->epsilon = ix->epsilon;
@@ -114,7 +116,7 @@ static int builder_add(struct lindex_builder *b, uint32_t level, const struct li
 	if (level > LINDEX_MAX_LEVEL)
 		return -ENOMEM; /* more than refs can name */
 	if (!l->e)
-		l->e = lindex_pool_alloc(b->pool, LEVEL_ENTRIES * sizeof(*l->e), 64);
+		l->e = lindex_index_alloc(b->ix, LEVEL_ENTRIES * sizeof(*l->e));
 	if (!l->e)
 		return -ENOMEM;
 	if (l->n == LEVEL_ENTRIES)

@@ -227,8 +227,11 @@ int lindex_certify(const void *bytes, size_t len, const struct lindex_limits *li
 	struct lindex_cert c;
 	int err;
 
-	if ((uintptr_t)bytes % LINDEX_UNIT_BYTES)
+	if ((uintptr_t)bytes % LINDEX_UNIT_BYTES) {
+		(void)lindex_refuse(&v, "the bytes are not aligned to 64", 0, 0, 0,
+				    (uintptr_t)bytes % LINDEX_UNIT_BYTES);
 		return -EINVAL;
+	}
 	if (len < LINDEX_PAGE_BYTES)
 		return lindex_refuse(&v, "shorter than a header", len, 0, LINDEX_PAGE_BYTES, len);
 	err = certify_header(&v, h, len);

@@ -74,17 +74,47 @@ static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p
 #define BODY_NO_BATCH
 #include "lookup_body.h"
 
+/* The path of a lookup, with a page missing told instead of followed. */
+static int explain_paged(struct touched *t, const struct lindex *ix, uint64_t key,
+			 struct lindex_run *run)
+{
+	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
+	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word), line;
+	const struct lindex_node *node;
+	int err;
+
+	if (word & LINDEX_ROOT_INLINE)
+		return lindex_slot_lookup(&ix->slot[ref], key, run);
+	for (;; level--) {
+		const struct lindex_inner *in;
+
+		node = lindex_paged_node(ix->space, ref, level, &err);
+		if (!node)
+			return err;
+		if (!level)
+			return body_leaf(t, node, key, hi, run);
+		in = (const struct lindex_inner *)node;
+		ref = body_ref(t, in, body_inner(t, in, key, &hi, &line));
+		if (ref & LINDEX_TERM)
+			return body_term(t, lindex_inner_term(in, ref), key, hi, run);
+	}
+}
+
 int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
 		   struct lindex_cert *out)
 {
+	struct lindex_run found;
 	struct touched t;
 	int err;
 
 	t.lines = t.ops = t.window = t.depth = 0;
-	err = lindex_lookup(ix, key, run); /* with a pager: -EAGAIN before anything is touched */
+	err = ix->space && ix->space->paged ? explain_paged(&t, ix, key, &found) :
+					      body_lookup(&t, ix, key, &found);
 	if (err && err != -ENOENT)
 		return err;
-	err = body_lookup(&t, ix, key, run);
+	if (key < found.first || key > found.last)
+		return -EUCLEAN;
+	*run = found;
 	*out = (struct lindex_cert){
 		.lines = t.lines, .ops = t.ops, .window = t.window, .depth = t.depth
 	};

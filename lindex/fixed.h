@@ -10,7 +10,7 @@
  * that its error is largest at the ends of the range of keys that belong to one entry; whoever
  * stores a line measures it there, with this function, and stores the window that it found.
  *
- * A *value line* predicts a value from a small index: v(i) = (i * mul) >> post, i < 2^16.
+ * A *value line* predicts a value from a small index: v(i) = (i * mul) >> post, i < 2^31.
  */
 #ifndef LINDEX_FIXED_H
 #define LINDEX_FIXED_H
@@ -55,7 +55,7 @@ static LINDEX_ALWAYS_INLINE uint64_t lindex_value_line_at(uint32_t mul, unsigned
 }
 
 /*
- * The value line of slope rise / run. run in 1..2^16-1. Returns false if the slope is 2^32 or more:
+ * The value line of slope rise / run. run in 1..2^31-1. Returns false if the slope is 2^32 or more:
  * then there is no such line. rise 0 gives the flat line.
  */
 static inline bool lindex_value_line_fit(uint64_t rise, uint32_t run, uint32_t *mul, uint8_t *post)
@@ -68,7 +68,7 @@ static inline bool lindex_value_line_fit(uint64_t rise, uint32_t run, uint32_t *
 		return true;
 	if (rise >> 47 || lindex_div64(rise, run) >> 32)
 		return false;
-	/* rise << shift must stay below 2^63, mul below 2^32, and post below 47 (i * mul < 2^48). */
+	/* rise << shift must stay below 2^63, and mul below 2^32 (i * mul < 2^63). */
 	shift = 62 - (lindex_width(rise) > 46 ? 46 : lindex_width(rise));
 	if (shift > 40)
 		shift = 40;

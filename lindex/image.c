@@ -25,6 +25,7 @@ struct piece_list {
 };
 
 struct image_writer {
+	struct lindex *ix;
 	struct lindex_pool *pool;
 	const struct lindex_sink *sink; /* NULL: only count */
 	uint32_t leaf_pages, leaf_unit; /* the current page, from 1; units used in it */
@@ -44,7 +45,7 @@ static uint8_t *piece_page(struct image_writer *w, struct piece_list *list)
 	uint32_t at = list->pages % PIECE_PAGES;
 
 	if (!at) {
-		struct piece *p = lindex_pool_alloc(w->pool, sizeof(*p), 64);
+		struct piece *p = lindex_index_alloc(w->ix, sizeof(*p));
 
 		if (!p)
 			return NULL;
@@ -226,7 +227,7 @@ static int write_kept(struct image_writer *w)
 
 int lindex_save(struct lindex *ix, const struct lindex_sink *sink)
 {
-	struct image_writer *w = lindex_pool_alloc(ix->pool, sizeof(*w), 64);
+	struct image_writer *w = lindex_index_alloc(ix, sizeof(*w));
 	struct lindex_slot slot;
 	uint64_t root = 0;
 	int err;
@@ -234,6 +235,7 @@ int lindex_save(struct lindex *ix, const struct lindex_sink *sink)
 	if (!w)
 		return -ENOMEM;
 	memset(w, 0, sizeof(*w));
+	w->ix = ix;
 	w->pool = ix->pool;
 	err = image_pass(ix, w, &root, &slot);
 	if (err)
@@ -264,6 +266,7 @@ int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 {
 	const struct lindex_image_header *h = bytes;
 	struct lindex_config cfg = { 0 };
+	struct lindex_cert found;
 	struct lindex_dir *dir;
 	struct lindex *ix;
 	uint32_t i;
@@ -271,7 +274,7 @@ int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 
 	if ((uintptr_t)bytes % LINDEX_UNIT_BYTES)
 		return -EINVAL;
-	err = lindex_certify(bytes, len, limits, cert, why);
+	err = lindex_certify(bytes, len, limits, &found, why);
 	if (err)
 		return err;
 	cfg.epsilon = lindex_from32(h->epsilon);
@@ -302,6 +305,8 @@ int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 		for (i = 0; i < ix->slot[0].n; i++)
 			lindex_term_run(&h->inline_runs[i], &ix->slot[0].runs[i]);
 	}
+	if (cert)
+		*cert = found;
 	*out = ix;
 	return 0;
 

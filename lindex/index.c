@@ -117,6 +117,8 @@ int lindex_reserve(struct lindex *ix, uint32_t n)
 	err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
 	if (err)
 		return err;
+	sp->promised = (uint32_t)(sp->promised - (uint64_t)ix->reserved * ix->reserved_pages +
+				  n * pages);
 	ix->reserved = n;
 	ix->reserved_pages = (uint32_t)pages;
 	return 0;
@@ -127,6 +129,7 @@ void lindex_reserve_use(struct lindex *ix)
 {
 	ix->reserved--;
 	ix->space->held -= ix->reserved_pages;
+	ix->space->promised -= ix->reserved_pages;
 }
 
 /* From here readers see the new contents. */

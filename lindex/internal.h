@@ -61,6 +61,7 @@ struct lindex_page {
 	uint8_t bucket;      /* largest hole in units; 0: in no bucket */
 	uint8_t inner;       /* holds inner nodes (leaves and inner nodes do not mix) */
 	uint8_t touched;     /* paged: clock bit */
+	uint8_t listed;      /* paged: its number is on the list of free ones */
 };
 
 struct lindex_chunk {
@@ -94,7 +95,8 @@ struct lindex_space {
 	uint32_t buckets[2][65]; /* [inner][largest hole]: first page + 1, or 0 */
 	uint64_t nonempty[2];    /* bit h-1: buckets[][h] has pages */
 	uint32_t free_count;     /* wholly free pages: all in buckets[0][64] */
-	uint32_t held;           /* free pages that only reserved updates and removes may take */
+	uint32_t held;     /* free pages that ordinary updates leave alone: standing + promised */
+	uint32_t promised; /* those of them that lindex_reserve() gave away */
 	bool may_use_held;
 	uint64_t used_units;
 	struct lindex_retirement limbo;
@@ -107,6 +109,7 @@ struct lindex_space {
 	uint64_t *dirty_map; /* bit per page */
 	uint64_t resident, dirty;
 	uint32_t clock_hand;
+	uint32_t build_first; /* bulk load under way: pages below it get no nodes; else 0 */
 	uint32_t free_absent; /* evicted pages without a node, through books.next */
 	uint32_t epoch;       /* of the operation under way */
 };
@@ -297,8 +300,11 @@ void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_
 			    void *node);
 uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs);
 
+uint32_t lindex_dense_refit(const struct lindex_dense *before, const struct lindex_run *runs,
+			    uint32_t n, uint32_t max_units, struct lindex_plan *plan);
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
-			const struct lindex_run *run, struct lindex_lines *copy);
+			const struct lindex_run *run, void *room, struct lindex_lines *copy);
+#define LINDEX_PATCH_ROOM 6400u /* bytes of working memory that it wants */
 uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			      struct lindex_plan *plan);
 bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
@@ -350,6 +356,9 @@ void lindex_paged_free(struct lindex_space *sp);
 int lindex_paged_grow(struct lindex_space *sp);
 int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
 int lindex_paged_room(struct lindex *ix);
+void *lindex_index_alloc(struct lindex *ix, size_t bytes);
+const struct lindex_node *lindex_paged_node(const struct lindex_space *sp, uint32_t ref,
+					    uint32_t level, int *err);
 void lindex_paged_emptied(struct lindex_space *sp, uint32_t page);
 void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node);
 uint32_t lindex_paged_build_begin(struct lindex_space *sp);

@@ -53,6 +53,12 @@ bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max
 	bool any = false;
 	size_t i;
 
+	/* The old line first: it is what makes a subset fit (DESIGN.md, "remove never grows"). */
+	if (before && (before->kind == LINDEX_NODE_DENSE || before->kind == LINDEX_NODE_PRESENCE) &&
+	    lindex_dense_refit((const struct lindex_dense *)before, runs, n, max_units, plan) ==
+		    n &&
+	    plan->units <= before->units && n % 16)
+		return true;
 	for (i = 0; i < KINDS && before && n % 16; i++)
 		if (kinds[i].kind == before->kind &&
 		    kinds[i].fit(runs, n, max_units, slack, plan) == n &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * DENSE and PRESENCE: one code for each key, no key stored (drawing in node.h). A value line predicts
- * the value from the slot (DENSE) or from the rank (PRESENCE); the code is the residual, all codes of a
+ * the value from the key; the code is the residual, all codes of a
  * leaf in as many bits as the largest needs. The flat line makes this frame-of-reference.
  */
 #include "internal.h"
@@ -73,6 +73,9 @@ static bool dense_admits(const struct lindex_run *first, const struct lindex_run
 	return r->tag == first->tag && r->step == first->step &&
 	       r->last - r->first < LINDEX_DENSE_RUN;
 }
+
+static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			     struct value_model *model, struct lindex_plan *plan);
 
 /* ---- DENSE ------------------------------------------------------------------------------------- */
 
@@ -173,6 +176,23 @@ uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t ma
 			break;
 	}
 	return m;
+}
+
+/**
+ * lindex_dense_refit() - Plan runs for a leaf of @before's kind with @before's line, not a new one: what is
+ * left of a leaf after a remove leaves no larger residuals there. Returns how many fit.
+ */
+uint32_t lindex_dense_refit(const struct lindex_dense *before, const struct lindex_run *runs,
+			    uint32_t n, uint32_t max_units, struct lindex_plan *plan)
+{
+	struct value_model model = { .mul = lindex_from32(before->mul),
+				     .post = before->post,
+				     .neg = before->neg };
+
+	n = lindex_min32(n, LINDEX_LEAF_RUNS);
+	return before->head.kind == LINDEX_NODE_DENSE ?
+		       dense_try(runs, n, max_units, &model, plan) :
+		       presence_try(runs, n, max_units, &model, plan);
 }
 
 static void dense_head(const struct lindex_plan *plan, struct lindex_dense *d)
@@ -298,7 +318,7 @@ static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t
 		if (s > LINDEX_PRESENCE_SLOTS)
 			break;
 		for (j = 0; j < len && w <= 64; j++)
-			w = model_add(&next, keys + j, r->value + (r->step ? j : 0));
+			w = model_add(&next, (uint32_t)off + j, r->value + (r->step ? j : 0));
 		if (w > 56 || presence_units(s, keys + len, w) > max_units)
 			break;
 		stride = g;
@@ -338,9 +358,9 @@ uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t
 	(void)slack;
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	m = presence_try(runs, n, max_units, &model, plan);
-	sloped.keys = m ? plan->keys : 0;
 	for (k = m, round = 0; m > 4 && round < 2; round++) {
-		model_slope(&model, runs[0].value, runs[k - 1].value, sloped.keys - 1);
+		model_slope(&model, runs[0].value, runs[k - 1].value,
+			    (uint32_t)(runs[k - 1].first - runs[0].first));
 		if (!model.mul)
 			break;
 		k = presence_try(runs, n, max_units, &model, &sloped);
@@ -368,7 +388,8 @@ void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_
 		for (j = 0; j <= r->last - r->first; j++, keys++) {
 			lindex_put_bits(bytes + LINDEX_UNIT_BYTES, slot + j, 1, 1);
 			lindex_put_bits(bytes, bit + keys * plan->vw, plan->vw,
-					dense_residual(plan, keys, r->value + (r->step ? j : 0)));
+					dense_residual(plan, (uint32_t)(r->first - plan->base) + j,
+						       r->value + (r->step ? j : 0)));
 		}
 	}
 	for (block = keys = 0; block * 256 < plan->n; block++) {
@@ -388,7 +409,7 @@ uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run 
 		if (!(bytes[LINDEX_UNIT_BYTES + i / 8] >> (i % 8) & 1))
 			continue;
 		if (!dense_append(d, runs, &m, lindex_node_base(&d->head) + (uint64_t)i * stride,
-				  dense_value(d, rank,
+				  dense_value(d, i * stride,
 					      lindex_get_bits(bytes, bit + rank * d->vw, d->vw))))
 			break;
 		rank++;

@@ -359,6 +359,10 @@ struct lines_entry {
 	uint8_t step, mapped;
 };
 
+LINDEX_STATIC_ASSERT((2 * PATCH_LINES * LINES_CAP_MAX + 2) * sizeof(struct lines_entry) <=
+			     LINDEX_PATCH_ROOM,
+		     "room of a patch");
+
 /* A leaf and what a patch asks of it again and again. */
 struct lines_view {
 	const struct lindex_lines *l;
@@ -513,15 +517,16 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 /**
  * lindex_lines_patch() - The update that needs no new packing: a few lines of a leaf change.
  * @old:  The leaf. @first, @last, @run: as for an update; @run NULL: remove.
- * @copy: Output: old->units units, a sound leaf, on true. Scribbled on otherwise.
+ * @room: LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: old->units units, a sound leaf, on true.
+ *         Scribbled on otherwise.
  *
  * The lines that the change lies in take it; if they are full, with a neighbour's help. False if the
  * change touches the leaf's ends, if its widths cannot say the new run, or if there is no room.
  */
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
-			const struct lindex_run *run, struct lindex_lines *copy)
+			const struct lindex_run *run, void *room, struct lindex_lines *copy)
 {
-	struct lines_entry in[PATCH_LINES * LINES_CAP_MAX], out[PATCH_LINES * LINES_CAP_MAX + 2];
+	struct lines_entry *in = room, *out = in + PATCH_LINES * LINES_CAP_MAX;
 	struct lines_entry mid = { .first = first };
 	uint32_t a, b, i, n, m;
 	uint64_t payload;

@@ -36,7 +36,9 @@
  *          is built with RCU (LINDEX_RCU; liburcu's memb flavour, or the kernel's RCU) readers are
  *          registered threads and hold rcu_read_lock() around a call and for as long as they use a
  *          cursor. Built without RCU, readers and the writer exclude each other.
- *          "Context: reader" and "Context: writer" below refer to this.
+ *          "Context: reader" and "Context: writer" below refer to this. In user space an update waits for
+ *          readers now and then (synchronize_rcu(), once per many updates; while an index has at most three
+ *          runs, at each), unless it was reserved: a writer must not be inside the read side.
  *
  * Errors.  Every int is 0 or a negative errno, counts are >= 0 or a negative errno. On an error
  *          nothing has changed and outputs are untouched, unless the call says otherwise.
@@ -413,9 +415,10 @@ LINDEX_API int lindex_insert(struct lindex *ix, const struct lindex_run *run);
  * lindex_remove() - Clear [first, last].
  *
  * A remove that cuts no run (each run is removed whole or kept) never fails for lack of memory: it
- * may use the pool's standing reserve and, when that is used up, waits for readers.
+ * may use the pool's standing reserve and, when that is used up, waits for readers. (Two exceptions: a
+ * snapshot keeps what would be freed; and with a pager, pages that cannot be evicted.)
  *
- * Context: Writer. Sleeps only in the case just named.
+ * Context: Writer.
  * Return:  0 (also when nothing was there); -EINVAL; -EROFS; -ENOMEM only if it cuts a run.
  *          With a pager its errors.
  */
@@ -533,7 +536,11 @@ LINDEX_API int lindex_flush(struct lindex *ix);
 
 /* ---- Diagnostics --------------------------------------------------------------------------- */
 
-/** lindex_get_stats() - Figures, by a walk over all nodes (resident ones, with a pager). Context: reader. */
+/**
+ * lindex_get_stats() - Figures, by a walk over all nodes (resident ones, with a pager).
+ *
+ * Context: Writer; or reader, if figures of the pool may be a little off.
+ */
 LINDEX_API void lindex_get_stats(const struct lindex *ix, struct lindex_stats *stats);
 
 /** lindex_last_cost() - Counts of the last update. Context: writer. */

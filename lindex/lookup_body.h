@@ -413,13 +413,14 @@ static inline uint32_t presence_rank(BODY_TOUCHED const struct lindex_dense *d, 
 					lindex_mask(slot % 64));
 }
 
+/* Value of the key at offset @off, which is the rank-th present. */
 static LINDEX_ALWAYS_INLINE uint64_t presence_value(BODY_TOUCHED const struct lindex_dense *d,
-						    uint32_t n, uint32_t rank)
+						    uint32_t n, uint32_t rank, uint32_t off)
 {
 	uint32_t bit = lindex_presence_codes_at(n) * 8 + rank * d->vw;
 
 	TOUCH((const uint8_t *)d + (bit >> 3), 8);
-	return body_dense_value(d, rank, lindex_get_bits((const uint8_t *)d, bit, d->vw));
+	return body_dense_value(d, off, lindex_get_bits((const uint8_t *)d, bit, d->vw));
 }
 
 static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint64_t key,
@@ -442,19 +443,20 @@ static inline int body_presence(BODY_TOUCHED const struct lindex_dense *d, uint6
 			run, base + (uint64_t)lo * stride + 1,
 			base + (uint64_t)presence_above(BODY_TOUCHED_ARG d, slot, n) * stride - 1);
 	rank = r = presence_rank(BODY_TOUCHED_ARG d, slot, n);
-	value = v = presence_value(BODY_TOUCHED_ARG d, n, rank);
+	value = v = presence_value(BODY_TOUCHED_ARG d, n, rank, (uint32_t)off);
 	up = slot;
-	if (stride == 1) {
+	if (stride == 1) { /* runs are longer than one key in no other case */
 		while (lo && presence_at_or_below(BODY_TOUCHED_ARG d, lo - 1) == lo - 1 &&
-		       lindex_value_follows(presence_value(BODY_TOUCHED_ARG d, n, r - 1), d->step,
-					    value)) {
+		       lindex_value_follows(presence_value(BODY_TOUCHED_ARG d, n, r - 1, lo - 1),
+					    d->step, value)) {
 			lo--;
 			r--;
 			value -= d->step;
 		}
 		while (up + 1 < n && presence_at_or_below(BODY_TOUCHED_ARG d, up + 1) == up + 1 &&
-		       lindex_value_follows(v, d->step,
-					    presence_value(BODY_TOUCHED_ARG d, n, rank + 1))) {
+		       lindex_value_follows(
+			       v, d->step,
+			       presence_value(BODY_TOUCHED_ARG d, n, rank + 1, up + 1))) {
 			up++;
 			rank++;
 			v += d->step;

@@ -172,12 +172,12 @@ LINDEX_STATIC_ASSERT(sizeof(struct lindex_sparse) == LINDEX_SPARSE_RECORDS, "spa
 
 /*
  * DENSE: one slot of vw bits for each key from base on, from byte 64. Slot code 0 is a hole, else
- * value = vbase +- v(slot) + code - 1, v the value line. n = slots. One tag, one step.
+ * value = vbase +- v(key - base) + code - 1, v the value line. n = slots. One tag, one step.
  * Runs are at most LINDEX_DENSE_RUN keys long and holes LINDEX_DENSE_HOLE, so that a whole run is
  * found by looking at a few neighbours.
  *
  * PRESENCE: slots at base + i * stride; a bitmap says which hold a key; the r-th key present has
- * value = vbase +- v(r) + residual r. n = slots.
+ * value = vbase +- v(key - base) + residual r: by key, not by rank, so that a remove moves no residual. n = slots.
  *
  *      +------------------------------------------------------------------------+
  *    0 | head | vbase | tagbase, step, vw, neg, post | mul | stride | keys | .. |

@@ -160,6 +160,7 @@ static int64_t evict_some(struct lindex_space *sp, uint32_t want)
 		if (!sp->books[page].used) {
 			sp->books[page].next = sp->free_absent;
 			sp->free_absent = page;
+			sp->books[page].listed = 1;
 		}
 		lindex_store_release(&sp->dir->chunk[page].mem, (uint8_t *)NULL);
 		sp->resident--;
@@ -209,9 +210,23 @@ static uint32_t free_number(struct lindex_space *sp)
 {
 	uint32_t page = sp->free_absent;
 
-	if (page)
+	if (page) {
 		sp->free_absent = sp->books[page].next;
+		sp->books[page].listed = 0;
+	}
 	return page;
+}
+
+/**
+ * lindex_index_alloc() - Memory for the writer of @ix: from the pool, evicting pages for it if need be.
+ */
+void *lindex_index_alloc(struct lindex *ix, size_t bytes)
+{
+	void *ptr = lindex_pool_alloc(ix->pool, bytes, 64);
+
+	while (!ptr && ix->space && ix->space->paged && evict_some(ix->space, EVICT_BATCH) > 0)
+		ptr = lindex_pool_alloc(ix->pool, bytes, 64);
+	return ptr;
 }
 
 /** lindex_paged_grow() - A new page, empty, in the buckets. */
@@ -232,7 +247,7 @@ int lindex_paged_grow(struct lindex_space *sp)
 	buf = buffer_new(sp, &err);
 	if (!buf)
 		return err;
-	if (sp->free_absent)
+	if (sp->free_absent && !sp->build_first)
 		page = free_number(sp);
 	else
 		sp->npages = page + 1;
@@ -263,7 +278,8 @@ static int page_verify(struct lindex_space *sp, struct paged_buffer *buf, struct
 			at++;
 			continue;
 		}
-		if (lindex_verify_shape(&v, node, LINDEX_PAGE_UNITS - at, 0))
+		if (lindex_verify_shape(&v, node, LINDEX_PAGE_UNITS - at, 0) ||
+		    lindex_verify_windows(&v, node, 0))
 			return -EUCLEAN;
 		if (node->flags & LINDEX_NODE_RETIRED) {
 			memset(node, 0, (size_t)units * LINDEX_UNIT_BYTES);
@@ -325,7 +341,7 @@ int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level)
 	uint32_t page = ref / LINDEX_PAGE_UNITS;
 	int err = 0;
 
-	if (!page || page >= sp->npages)
+	if (!page || page >= sp->npages || sp->books[page].listed)
 		return -EUCLEAN;
 	if (!buffer_of(sp, page))
 		err = page_load(sp, page);
@@ -353,7 +369,9 @@ const struct lindex_node *lindex_resident_node(const struct lindex_space *sp, ui
 	buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
 	if (!buf || !(lindex_load_acquire(&buf->starts) >> (ref % LINDEX_PAGE_UNITS) & 1))
 		return NULL;
-	return lindex_node_at(sp, ref);
+	/* The same load as was checked: the page may go meanwhile. */
+	return (const struct lindex_node *)(buf->bytes +
+					    (size_t)(ref % LINDEX_PAGE_UNITS) * LINDEX_UNIT_BYTES);
 }
 
 /* ---- Lookup ------------------------------------------------------------------------------------------------------ */
@@ -418,6 +436,13 @@ static int64_t lookup_batch_paged(const struct lindex *ix, const uint64_t *keys,
 		mapped += !err;
 	}
 	return mapped;
+}
+
+/** lindex_paged_node() - For explain.c: the node that a parent means, or NULL and *err. */
+const struct lindex_node *lindex_paged_node(const struct lindex_space *sp, uint32_t ref,
+					    uint32_t level, int *err)
+{
+	return node_meant(sp, ref, level, NULL, err);
 }
 
 static const struct lindex_ops ops_paged = { lookup_paged, lookup_batch_paged };
@@ -654,7 +679,8 @@ uint32_t lindex_paged_build_begin(struct lindex_space *sp)
 
 	for (page = 1; page < sp->npages; page++)
 		lindex_bucket_remove(sp, page);
-	return sp->npages ? sp->npages : 1;
+	sp->build_first = sp->npages ? sp->npages : 1;
+	return sp->build_first;
 }
 
 /** lindex_paged_build_end() - @ok: keep the new pages; else they never were. */
@@ -662,6 +688,7 @@ void lindex_paged_build_end(struct lindex_space *sp, uint32_t first, bool ok)
 {
 	uint32_t page;
 
+	sp->build_first = 0;
 	for (page = first; !ok && page < sp->npages; page++) {
 		struct paged_buffer *buf = buffer_of(sp, page);
 

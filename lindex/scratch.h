@@ -13,6 +13,7 @@
 #define SCRATCH_PIECES  16u                         /* leaves that one update may write */
 
 struct lindex_scratch {
+	uint64_t patch[LINDEX_PATCH_ROOM / sizeof(uint64_t)];
 	struct lindex_run decoded[LINDEX_LEAF_RUNS];
 	struct lindex_run runs[SCRATCH_RUNS];
 	struct lindex_entry entries[SCRATCH_ENTRIES];

@@ -11,7 +11,8 @@
  *   S1  A page is in exactly one bucket if it is resident and has a hole, else in none.
  *   S2  A page with no unit in use is in buckets[0][64], and free_count counts these.
  *   S3  Inner nodes and leaves do not share a page (locality; few dirty pages per update).
- *   S4  Without may_use_held, free_count never falls below held.
+ *   S4  Without may_use_held, an allocation leaves held free pages; with it, those promised to
+ *       lindex_reserve()'s callers.
  *   S5  Unit 0 of page 0 is never given out: ref 0 is nothing.
  */
 #include "internal.h"
@@ -19,7 +20,6 @@
 #define PAGES_PER_CHUNK (1u << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT))
 #define CHUNK_BYTES     ((size_t)LINDEX_UNIT_BYTES << LINDEX_CHUNK_SHIFT)
 #define LUMP_CHUNKS_MAX 32u /* 2 MiB: one huge page */
-#define REF_CHUNKS_MAX  (LINDEX_TERM >> LINDEX_CHUNK_SHIFT)
 
 /* Starts of holes of @k >= 1 units: bit i is set if units i..i+k-1 are free. */
 static uint64_t hole_starts(uint64_t used, uint32_t k)
@@ -87,6 +87,8 @@ void lindex_bucket_insert(struct lindex_space *sp, uint32_t page)
 	struct lindex_page *b = lindex_space_page(sp, page);
 	uint32_t *head;
 
+	if (page < sp->build_first)
+		return; /* lindex_paged_build_end() files it */
 	if (!b->used) {
 		b->inner = 0;
 		sp->free_count++;
@@ -113,7 +115,7 @@ int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
 
 	if (chunks <= len)
 		return 0;
-	if (chunks > REF_CHUNKS_MAX)
+	if (chunks > LINDEX_TERM >> sp->shift)
 		return -ENOMEM;
 	len = len * 2 > chunks ? len * 2 : chunks < 16 ? 16 : chunks;
 	dir = lindex_pool_alloc(sp->pool, sizeof(*dir) + len * sizeof(dir->chunk[0]), 64);
@@ -233,7 +235,7 @@ static uint32_t page_with_hole(const struct lindex_space *sp, uint32_t units, bo
 		fit &= ~(1ull << 63);
 	if (fit)
 		return sp->buckets[inner][lindex_ctz64(fit) + 1] - 1;
-	if (sp->free_count && (sp->may_use_held || sp->free_count > sp->held))
+	if (sp->free_count > (sp->may_use_held ? sp->promised : sp->held))
 		return sp->buckets[0][64] - 1;
 	return UINT32_MAX;
 }

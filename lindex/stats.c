@@ -28,7 +28,8 @@ static void add_leaf(struct lindex_stats *st, const struct lindex_node *node)
 	while (lindex_leaf_find(node, key, UINT64_MAX, &run) == 0 || run.last != UINT64_MAX) {
 		if (run.mapped)
 			add_run(st, &run);
-		if (run.last == UINT64_MAX)
+		if (run.last == UINT64_MAX ||
+		    run.last < key) /* the latter: a page that makes no sense */
 			break;
 		key = run.last + 1;
 	}

@@ -66,6 +66,16 @@ static int need(struct update *u, uint32_t ref, uint32_t level)
 	return u->sp->paged ? lindex_paged_need(u->sp, ref, level) : 0;
 }
 
+/* The same for a child, whose first key the parent knows: a sound page in a wrong place is found out. */
+static int need_child(struct update *u, uint32_t ref, uint32_t level, uint64_t sep)
+{
+	int err = need(u, ref, level);
+
+	if (!err && u->sp->paged && lindex_node_base(lindex_node_at(u->sp, ref)) != sep)
+		err = -EUCLEAN;
+	return err;
+}
+
 /* Path to @key; @right: fill the right halves. *hi: last key of the fence of what it ends at. */
 static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 {
@@ -93,7 +103,8 @@ static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 			break;
 		}
 		ref = child;
-		err = need(u, ref, level - 1);
+		err = need_child(u, ref, level - 1,
+				 lindex_node_base(&in->head) + lindex_inner_key(in, i));
 	}
 	*(right ? &u->right_leaf : &u->left_leaf) = ref;
 	return err;
@@ -337,7 +348,8 @@ static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, 
 		lindex_term_run(lindex_inner_term(in, child), &u->s->decoded[0]);
 		return 1;
 	}
-	if (need(u, child, 0) || lindex_node_at(u->sp, child)->units > u->ix->leaf_units / 2)
+	if (need_child(u, child, 0, lindex_node_base(&in->head) + lindex_inner_key(in, i)) ||
+	    lindex_node_at(u->sp, child)->units > u->ix->leaf_units / 2)
 		return 0;
 	*ref = child;
 	return lindex_leaf_decode(lindex_node_at(u->sp, child), u->s->decoded);
@@ -430,14 +442,17 @@ static uint32_t join_inner(struct update *u, uint32_t level, uint32_t n)
 	right = inner_at(u, up->right);
 	if (up->ir + 1 < lindex_node_n(&right->head)) {
 		ref = lindex_inner_ref(right, up->ir + 1);
-		if (need(u, ref, level))
+		if (need_child(u, ref, level,
+			       lindex_node_base(&right->head) +
+				       lindex_inner_key(right, up->ir + 1)))
 			return n;
 		m = lindex_inner_decode(inner_at(u, ref), from);
 		memcpy(e + n, from, m * sizeof(*e));
 		up->ir++;
 	} else if (up->il) {
 		ref = lindex_inner_ref(left, up->il - 1);
-		if (need(u, ref, level))
+		if (need_child(u, ref, level,
+			       lindex_node_base(&left->head) + lindex_inner_key(left, up->il - 1)))
 			return n;
 		m = lindex_inner_decode(inner_at(u, ref), from);
 		memmove(e + m, e, n * sizeof(*e));
@@ -709,7 +724,7 @@ static bool patch(struct update *u)
 	if (!ref)
 		return false;
 	if (!lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run,
-				(struct lindex_lines *)lindex_node_at(u->sp, ref))) {
+				u->s->patch, (struct lindex_lines *)lindex_node_at(u->sp, ref))) {
 		undo(u);
 		return false;
 	}

@@ -468,6 +468,8 @@ static int verify_leaf(struct lindex_verify *v, const struct lindex_node *node, 
 			count++;
 		} else if (!count) {
 			REFUSE("N3: a leaf begins with a hole", 0, key);
+		} else if (run.last > hi) {
+			REFUSE("N3: a hole passes its fence", hi, run.last);
 		}
 		if (run.last >= hi)
 			break;
@@ -564,6 +566,10 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 		to = i + 1 < n ? sep + lindex_inner_key(in, i + 1) - 1 : hi;
 		if (from > hi)
 			REFUSE("N5: a separator behind the fence", hi, from);
+		if (lindex_inner_ref(in, i) & LINDEX_TERM) { /* two lines at most, one comparison */
+			v->lines = lines + 2 > v->lines ? lines + 2 : v->lines;
+			v->ops = ops + 1 > v->ops ? ops + 1 : v->ops;
+		}
 		err = lindex_inner_ref(in, i) & LINDEX_TERM ?
 			      verify_term(v, in, i, from, to, at) :
 			      verify_node(v, lindex_inner_ref(in, i), level - 1, from, to, lines,
@@ -591,4 +597,12 @@ int lindex_verify_tree(struct lindex_verify *v, uint32_t root, uint32_t level)
 	v->before.mapped = 0;
 	node = lindex_node_at(v->sp, root);
 	return verify_node(v, root, level, lindex_node_base(node), UINT64_MAX, 0, 0, 0);
+}
+
+/** lindex_verify_windows() - N6 for a node of sound shape, as far as the node alone can say. */
+int lindex_verify_windows(struct lindex_verify *v, const struct lindex_node *node, uint64_t at)
+{
+	if (node->kind == LINDEX_NODE_INNER)
+		return windows_inner(v, node, UINT64_MAX, at);
+	return node->kind == LINDEX_NODE_SPARSE ? windows_sparse(v, node, at) : 0;
 }

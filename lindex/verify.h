@@ -25,6 +25,7 @@ int lindex_refuse(struct lindex_verify *v, const char *text, uint64_t offset, ui
 		  uint64_t expected, uint64_t found);
 int lindex_verify_shape(struct lindex_verify *v, const struct lindex_node *node, uint32_t units,
 			uint64_t offset);
+int lindex_verify_windows(struct lindex_verify *v, const struct lindex_node *node, uint64_t at);
 int lindex_verify_tree(struct lindex_verify *v, uint32_t root, uint32_t level);
 
 #endif /* LINDEX_VERIFY_H */

@@ -34,7 +34,10 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 		const struct lindex_inner *in;
 		uint32_t child;
 
-		err = sp->paged ? lindex_paged_need(sp, ref, level) : 0;
+		if (sp->paged) {
+			(void)lindex_paged_room(w->ix);
+			err = lindex_paged_need(sp, ref, level);
+		}
 		if (err)
 			return err;
 		if (!level)
