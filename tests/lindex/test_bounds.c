@@ -76,11 +76,11 @@ static void show_worst(void)
 	if (!getenv("LINDEX_SHOW"))
 		return;
 	fprintf(stderr,
-		"%s: depth %u lines %u (at depth %u) ops %u window %u | written %u (%u bytes) "
+		"depth %u lines %u (at depth %u) ops %u window %u | written %u (%u bytes) "
 		"retired %u freed %u | %.1f bytes a run, pool %.2f of nodes\n",
-		criterion_current_test->name, worst.depth, worst.lines, worst.lines_depth,
-		worst.ops, worst.window, worst.written, worst.written_bytes, worst.retired,
-		worst.freed, worst.run_bytes, worst.pool_factor);
+		worst.depth, worst.lines, worst.lines_depth, worst.ops, worst.window, worst.written,
+		worst.written_bytes, worst.retired, worst.freed, worst.run_bytes,
+		worst.pool_factor);
 }
 
 TestSuite(bounds, .fini = show_worst);
