@@ -137,7 +137,7 @@ static void make_exponential(struct twin *out, size_t n, uint64_t base, struct r
 	unsigned int bits = 63 - (base ? 1 : 0);
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t key = base + i + power_of_two(1024 * bits * i / (n ? n : 1));
+		uint64_t key = base + i + power_of_two(1024ull * bits * i / (n ? n : 1));
 
 		twin_append(out, &RUN(key, key, rng_bits(rng, 20), 1, 0));
 	}
