@@ -165,7 +165,7 @@ static int certify_tree(struct lindex_verify *v, const uint8_t *bytes,
 			const struct lindex_image_header *h)
 {
 	/* A directory of one chunk, which is all of the image. */
-	uint64_t room[(sizeof(struct lindex_dir) + sizeof(struct lindex_chunk) + 7) / 8] = { 0 };
+	uint64_t room[(sizeof(struct lindex_dir) + sizeof(uint8_t *) + 7) / 8] = { 0 };
 	struct lindex_dir *dir = (struct lindex_dir *)(void *)room;
 	struct lindex_space space = { .dir = dir, .shift = 31 };
 	uint64_t root = lindex_from64(h->root);
@@ -178,7 +178,7 @@ static int certify_tree(struct lindex_verify *v, const uint8_t *bytes,
 	if (!zeroes((const uint8_t *)h->inline_runs, sizeof(h->inline_runs)))
 		BAD("inline runs beside a tree", root, 0);
 	dir->len = 1;
-	dir->chunk[0].mem = (uint8_t *)(uintptr_t)bytes;
+	dir->mem[0] = (uint8_t *)(uintptr_t)bytes;
 	v->sp = &space;
 	v->image = true;
 	v->first_ref[0] = LINDEX_PAGE_UNITS;

@@ -60,9 +60,8 @@ static int check_books(struct lindex_verify *v, const struct lindex_space *sp)
 	pages = sp->paged ? sp->npages : sp->chunks << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT);
 	for (page = sp->paged; page < pages && !err; page++)
 		if (sp->paged ?
-			    sp->dir->chunk[page].mem != NULL :
-			    sp->dir->chunk[page >> (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT)].mem !=
-				    NULL)
+			    sp->dir->mem[page] != NULL :
+			    sp->dir->mem[page >> (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT)] != NULL)
 			err = check_page(v, sp, page, &used, &free_pages);
 	if (err || sp->paged)
 		return err; /* pages that are not resident are not counted */

@@ -30,27 +30,6 @@ static LINDEX_NOINLINE void touch(struct touched *t, const void *p, size_t len)
 }
 
 /* Counts are by keys compared; vectors and words compare several at once for the price of one. */
-static LINDEX_NOINLINE uint32_t counted_le8(struct touched *t, const uint8_t *p, uint32_t n,
-					    uint8_t x)
-{
-	uint32_t i;
-
-	for (i = 0; i < n && p[i] <= x; i++)
-		;
-	t->ops += n;
-	return i;
-}
-
-static LINDEX_NOINLINE uint32_t counted_le16x8(struct touched *t, const uint8_t *p, uint16_t x)
-{
-	uint32_t i;
-
-	for (i = 0; i < 8 && lindex_ld16(p + 2 * i) <= x; i++)
-		;
-	t->ops += 8;
-	return i;
-}
-
 static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p, uint32_t n,
 					     uint32_t x)
 {
@@ -64,22 +43,19 @@ static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p
 
 #define BODY_TOUCHED        struct touched *touched,
 #define BODY_TOUCHED_ARG    touched,
-#define COUNT_LE8(p, n, x)  counted_le8(touched, p, n, x)
-#define COUNT_LE16X8(p, x)  counted_le16x8(touched, p, x)
 #define COUNT_LE32(p, n, x) counted_le32(touched, p, n, x)
 #define TOUCH(p, len)       touch(touched, p, len)
 #define COMPARE(n)          (touched->ops += (n))
 #define WINDOW(w)           (touched->window = (w) > touched->window ? (w) : touched->window)
 #define NODE()              (touched->depth++)
-#define BODY_NO_BATCH
-#include "lookup_body.h"
+#include "lookup_long.h"
 
 /* The path of a lookup, with a page missing told instead of followed. */
 static int explain_paged(struct touched *t, const struct lindex *ix, uint64_t key,
 			 struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
-	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word), line;
+	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);
 	const struct lindex_node *node;
 	int err;
 
@@ -94,7 +70,7 @@ static int explain_paged(struct touched *t, const struct lindex *ix, uint64_t ke
 		if (!level)
 			return body_leaf(t, node, key, hi, run);
 		in = (const struct lindex_inner *)node;
-		ref = body_ref(t, in, body_inner(t, in, key, &hi, &line));
+		ref = body_ref(t, in, body_inner(t, in, key, &hi));
 		if (ref & LINDEX_TERM)
 			return body_term(t, lindex_inner_term(in, ref), key, hi, run);
 	}
@@ -109,7 +85,7 @@ int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run
 
 	t.lines = t.ops = t.window = t.depth = 0;
 	err = ix->space && ix->space->paged ? explain_paged(&t, ix, key, &found) :
-					      body_lookup(&t, ix, key, &found);
+					      body_fenced(&t, ix, key, &found);
 	if (err && err != -ENOENT)
 		return err;
 	if (key < found.first || key > found.last)

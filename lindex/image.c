@@ -260,6 +260,20 @@ out:
 
 /* ---- Open ------------------------------------------------------------------------------------------------ */
 
+/* The caller's bytes as an arena. */
+static int image_dir(struct lindex_space *sp, const void *bytes, uint32_t pages)
+{
+	uint32_t chunks = (pages + (1u << (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT)) - 1) >>
+			  (LINDEX_CHUNK_SHIFT - LINDEX_PAGE_SHIFT),
+		 i;
+	int err = lindex_dir_room(sp, chunks);
+
+	for (i = 0; !err && i < chunks; i++)
+		sp->dir->mem[i] = (uint8_t *)(uintptr_t)bytes +
+				  ((size_t)i * LINDEX_UNIT_BYTES << LINDEX_CHUNK_SHIFT);
+	return err;
+}
+
 int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 		      const struct lindex_limits *limits, struct lindex_cert *cert,
 		      struct lindex_reason *why, struct lindex **out)
@@ -267,7 +281,6 @@ int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 	const struct lindex_image_header *h = bytes;
 	struct lindex_config cfg = { 0 };
 	struct lindex_cert found;
-	struct lindex_dir *dir;
 	struct lindex *ix;
 	uint32_t i;
 	int err;
@@ -288,17 +301,9 @@ int lindex_open_image(struct lindex_pool *pool, const void *bytes, size_t len,
 		ix->space = NULL;
 		goto fail;
 	}
-	/* One chunk for all refs: the caller's bytes. */
-	dir = lindex_pool_alloc(pool, sizeof(*dir) + sizeof(dir->chunk[0]), 64);
-	if (!dir) {
-		err = -ENOMEM;
+	err = image_dir(ix->space, bytes, lindex_from32(h->pages));
+	if (err)
 		goto fail;
-	}
-	memset(dir, 0, sizeof(*dir) + sizeof(dir->chunk[0]));
-	dir->len = 1;
-	dir->chunk[0].mem = (uint8_t *)(uintptr_t)bytes;
-	ix->space->dir = dir;
-	ix->space->shift = 31;
 	ix->root = lindex_from64(h->root);
 	if (ix->root & LINDEX_ROOT_INLINE) {
 		ix->slot[0].n = (uint32_t)lindex_from64(h->runs);

@@ -65,16 +65,20 @@ struct lindex_page {
 };
 
 struct lindex_chunk {
-	uint8_t *mem;              /* readers load this, and in paged spaces check for NULL */
 	struct lindex_page *pages; /* books of its pages, in one array per lump */
 	uint32_t lump;             /* index of the lump that it is part of */
 };
 
 struct lindex_dir {
 	uint32_t len;
-	struct lindex_dir *older; /* replaced directories, until no reader can hold one */
-	struct lindex_chunk chunk[];
+	struct lindex_dir *older;   /* replaced directories, until no reader can hold one */
+	struct lindex_chunk *chunk; /* the writer's: len of them, behind mem */
+	uint8_t *mem[]; /* len addresses; readers load these, and in paged spaces check for NULL */
 };
+static inline size_t lindex_dir_bytes(uint32_t len)
+{
+	return sizeof(struct lindex_dir) + len * (sizeof(uint8_t *) + sizeof(struct lindex_chunk));
+}
 
 struct lindex_lump {
 	uint8_t *mem;
@@ -141,8 +145,18 @@ static LINDEX_ALWAYS_INLINE uint8_t *lindex_addr(const struct lindex_space *sp, 
 {
 	const struct lindex_dir *dir = lindex_load_acquire(&sp->dir);
 
-	return dir->chunk[ref >> sp->shift].mem +
+	return dir->mem[ref >> sp->shift] +
 	       (size_t)(ref & ((1u << sp->shift) - 1)) * LINDEX_UNIT_BYTES;
+}
+/* The same where the space has no pager: shared arenas and images. */
+static LINDEX_ALWAYS_INLINE const struct lindex_node *lindex_near_node(
+	const struct lindex_space *sp, uint32_t ref)
+{
+	const struct lindex_dir *dir = lindex_load_acquire(&sp->dir);
+
+	return (const struct lindex_node *)(dir->mem[ref >> LINDEX_CHUNK_SHIFT] +
+					    (size_t)(ref & ((1u << LINDEX_CHUNK_SHIFT) - 1)) *
+						    LINDEX_UNIT_BYTES);
 }
 static inline struct lindex_node *lindex_node_at(const struct lindex_space *sp, uint32_t ref)
 {
@@ -226,8 +240,8 @@ struct lindex {
 };
 
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
-int lindex_other_leaf(const struct lindex_node *node, uint64_t key, uint64_t hi,
-		      struct lindex_run *run);
+uint32_t lindex_inner_entry8(const struct lindex_inner *in, uint64_t off);
+int lindex_fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run);
 int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
 		     struct lindex_run *run);
 int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi,

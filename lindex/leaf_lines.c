@@ -7,6 +7,7 @@
 
 #define LINES_BITS    (LINDEX_UNIT_BYTES * 8)
 #define LINES_CAP_MAX 32u /* one vector of byte keys */
+#define LINES_IN_HEAD 8u  /* line starts that the head has room for */
 #define SPREAD_FILL   6u  /* lines that updates write are 6/7 full */
 #define SPREAD_OUT_OF 7u
 
@@ -16,9 +17,10 @@ static uint64_t lines_span_max(uint32_t kw)
 	return lindex_mask(8 * kw) - 1;
 }
 
-static uint32_t lines_dw(uint64_t off)
+/* Width of a directory of @nlines whose last line begins at @off; 2: it is in the head. */
+static uint32_t lines_dw(uint64_t off, uint32_t nlines)
 {
-	return off < 0xffff ? 2 : off < 0xffffffff ? 4 : 8;
+	return off < 0xffff && nlines <= LINES_IN_HEAD ? 2 : off < 0xffffffff ? 4 : 8;
 }
 
 /* Lines that a leaf of @units has room for beside its head and a directory of @dw bytes each. */
@@ -47,11 +49,11 @@ static LINDEX_ALWAYS_INLINE bool lines_place(struct lines_packer *p, uint64_t of
 		p->n++;
 		return true;
 	}
-	if (p->nlines + 1 > lines_room(p->units, lines_dw(off)))
+	if (p->nlines + 1 > lines_room(p->units, lines_dw(off, p->nlines + 1)))
 		return false;
 	p->short_lines += p->nlines && p->in_line < p->fill;
-	p->dw = lines_dw(off);
 	p->nlines++;
+	p->dw = lines_dw(off, p->nlines);
 	p->n++;
 	p->in_line = 1;
 	p->start = off;
@@ -143,6 +145,8 @@ static void lines_spread(const struct lindex_run *runs, uint32_t m, struct lines
 	uint32_t lines = lindex_min32(want, lines_room(p->units, p->dw));
 	struct lines_packer spread = { .kw = p->kw, .units = p->units, .cap = p->cap };
 
+	if (p->dw == 2 && lines > LINES_IN_HEAD)
+		lines = lindex_min32(want, lines_room(p->units, 4));
 	if (!lines)
 		return;
 	spread.fill = (p->n + lines - 1) / lines;
@@ -498,7 +502,7 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 		uint32_t to = n * (i - a + 1) / (b - a + 1);
 
 		start = e[k].first;
-		if (lines_dw(start - v->base) > copy->dw ||
+		if (lines_dw(start - v->base, 1) > copy->dw ||
 		    e[to - 1].first - start > lines_span_max(kw))
 			return false;
 		lines_put(dir + (size_t)i * copy->dw, copy->dw, start - v->base);

@@ -15,46 +15,34 @@ static LINDEX_ALWAYS_INLINE uint64_t swar_le8(uint64_t w, uint64_t xs)
 	return ((~w & xs) | (~(w ^ xs) & t)) & high;
 }
 
-static LINDEX_ALWAYS_INLINE uint64_t swar_le16(uint64_t w, uint64_t xs)
+/* Sum of eight lanes, by multiplication: no branch. */
+static LINDEX_ALWAYS_INLINE uint32_t lanes8(uint64_t lanes)
 {
-	const uint64_t high = 0x8000800080008000u;
-	uint64_t t = (xs | high) - (w & ~high);
-
-	return ((~w & xs) | (~(w ^ xs) & t)) & high;
+	return (uint32_t)((lanes * 0x0101010101010101u) >> 56);
 }
 
-/* Lanes that are set, one bit each: a sum by multiplication, no branch. */
-static LINDEX_ALWAYS_INLINE uint32_t lanes8(uint64_t m)
-{
-	return (uint32_t)(((m >> 7) * 0x0101010101010101u) >> 56);
-}
-
-static LINDEX_ALWAYS_INLINE uint32_t lanes16(uint64_t m)
-{
-	return (uint32_t)(((m >> 15) * 0x0001000100010001u) >> 48);
-}
-
-/* Bytes behind the first n are payload, not keys. */
+/* Bytes behind the first n are payload, not keys. One sum for both words: a lane holds 0, 1 or 2. */
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le8(const uint8_t *p, uint32_t n, uint8_t x)
 {
-	uint64_t xs = x * 0x0101010101010101u;
-	uint32_t count = lanes8(swar_le8(lindex_ld64(p), xs)), i;
+	uint64_t xs = x * 0x0101010101010101u, m = swar_le8(lindex_ld64(p), xs) >> 7;
+	uint32_t count = 0, i;
 
-	if (n <= 8)
-		return lanes8(swar_le8(lindex_ld64(p), xs) & lindex_mask(8 * n));
-	if (lindex_likely(n <= 16))
-		return count + lanes8(swar_le8(lindex_ld64(p + 8), xs) & lindex_mask(8 * (n - 8)));
-	for (i = 8; i < n; i += 8)
-		count += lanes8(swar_le8(lindex_ld64(p + i), xs) &
-				lindex_mask(n - i < 8 ? 8 * (n - i) : 64));
-	return count;
+	if (lindex_unlikely(n <= 8))
+		return lanes8(m & lindex_mask(8 * n));
+	for (i = 8; lindex_unlikely(n > i + 8); i += 8)
+		count += lanes8(swar_le8(lindex_ld64(p + i), xs) >> 7);
+	m += swar_le8(lindex_ld64(p + i), xs) >> 7 & UINT64_MAX >> (64 - 8 * (n - i));
+	return count + lanes8(m);
 }
 
+/* Three halvings: fewer instructions than comparing all eight in two words. Pads are above any x. */
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le16x8(const uint8_t *p, uint16_t x)
 {
-	uint64_t xs = x * 0x0001000100010001u;
+	uint32_t i = (uint32_t)(lindex_ld16(p + 8) <= x) * 4;
 
-	return lanes16(swar_le16(lindex_ld64(p), xs)) + lanes16(swar_le16(lindex_ld64(p + 8), xs));
+	i += (uint32_t)(lindex_ld16(p + 2 * i + 4) <= x) * 2;
+	i += (uint32_t)(lindex_ld16(p + 2 * i + 2) <= x);
+	return i + 1;
 }
 
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
@@ -80,7 +68,8 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
 #define NODE()              ((void)0)
-#include "lookup_body.h"
+#include "lookup_long.h"
+#include "lookup_short.h"
 
 static int lookup_scalar(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {
@@ -106,16 +95,13 @@ const struct lindex_ops *lindex_ops_best(bool want_simd)
 /** lindex_inner_find() - Index of the entry for @key; lowers *@hi to its fence. */
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi)
 {
-	uint32_t line;
-
-	return body_inner(in, key, hi, &line);
+	return body_inner(in, key, hi);
 }
 
-/** lindex_other_leaf() - lindex_leaf_find() for kinds other than LINES. */
-int lindex_other_leaf(const struct lindex_node *node, uint64_t key, uint64_t hi,
-		      struct lindex_run *run)
+/** lindex_inner_entry8() - Index of the entry for offset @off, in a node of 8-byte keys. */
+uint32_t lindex_inner_entry8(const struct lindex_inner *in, uint64_t off)
 {
-	return body_other_leaf(node, key, hi, run);
+	return body_entry8(in, off);
 }
 
 /** lindex_leaf_find() - Run or hole around @key in one leaf whose fence ends at @hi. */
@@ -123,6 +109,12 @@ int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
 		     struct lindex_run *run)
 {
 	return body_leaf(node, key, hi, run);
+}
+
+/** lindex_fenced_find() - The lookup, the long way. */
+int lindex_fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+{
+	return body_fenced(ix, key, run);
 }
 
 /** lindex_term_find() - The terminal run, or the hole before or behind it. */

@@ -90,7 +90,7 @@ LINDEX_STATIC_ASSERT(sizeof(struct lindex_node) == 24, "node head is 24 bytes");
  *      | term[nterm]: 32 bytes each: first, last, value, tag, step: a run without a leaf
  *      +-------------------------------------------------------------------------+
  *
- * kw is 4 where every offset is below 2^32 - 1, else 8. Lookup: start = max(p(key - base) - below, 0),
+ * kw is 4 where every offset is below 2^32 - 1, else 8; with 4, pre is 0. Lookup: start = max(p(key - base) - below, 0),
  * at most start_max; the entry is among window keys from start. Above leaves, the slope also predicts
  * the line of the leaf that holds the key, so that head and line are fetched at once: a hint, and
  * wrong without harm. refs are the only bytes of a published node that change, by one release store.
@@ -124,7 +124,7 @@ LINDEX_STATIC_ASSERT(sizeof(struct lindex_term) == 32, "a terminal run is 32 byt
  * LINES: exact runs in 64-byte lines. n = entries; an entry is a run or a hole between two runs.
  *
  *      +----------------+-------+-------+-------+-----+--------+----------------+
- *    0 | head           | vbase |  end  |tagbase| kw..dw       | dir[8] (dw=2)  |
+ *    0 | head           | vbase |  end  |tagbase| vw..dw       | dir[8] (dw=2)  |
  *      +----------------+-------+-------+-------+-----+--------+----------------+
  *      | dir[nlines], dw bytes each, in units of its own where it is not in the head
  *      +----------------------------------------+-------------------------------+
@@ -137,18 +137,20 @@ LINDEX_STATIC_ASSERT(sizeof(struct lindex_term) == 32, "a terminal run is 32 byt
  * tag - tagbase, sw of step. Code 0 is a hole, else value = vbase + code - 1. Code 0 is kept free even
  * without holes, so that removing runs never widens a payload (DESIGN.md, "remove never grows").
  * An entry ends where the next begins; the last entry is a run and ends at end.
- * sw 0: every step is bit 8 of aux. Bits 0-7 of aux are nlines.
+ * sw 0: every step is bit 8 of aux. Bits 0-7 of aux are nlines. dw is 2 only if the directory is in the head.
+ * A leaf with kw 1 and dw 2 is *plain*: what most leaves are, and what the short way of a lookup is for.
  */
 struct lindex_lines {
 	struct lindex_node head;
 	lindex_le64 vbase, end;
 	lindex_le16 tagbase;
-	uint8_t kw, cap, vw, tw, sw, dw;
+	uint8_t vw, cap, tw, sw, kw, dw;
 	uint8_t dir[16];
 };
 LINDEX_STATIC_ASSERT(sizeof(struct lindex_lines) == 64, "lines head is one unit");
 
-#define LINDEX_LINES_MAX 15u /* lines in a leaf */
+#define LINDEX_LINES_MAX   15u     /* lines in a leaf */
+#define LINDEX_LINES_PLAIN 0x0201u /* kw 1, dw 2, as one little-endian half-word */
 
 /*
  * SPARSE: n sorted records of rb = kw + lw + vw + tw + sw bits, packed without gaps from byte 56:
@@ -256,8 +258,7 @@ static inline const struct lindex_term *lindex_inner_term(const struct lindex_in
 /* LINES: where its parts are. */
 static inline uint32_t lindex_lines_dir_units(uint32_t nlines, uint32_t dw)
 {
-	return dw == 2 && nlines <= 8 ? 0 :
-					(nlines * dw + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
+	return dw == 2 ? 0 : (nlines * dw + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
 }
 static inline uint32_t lindex_lines_pw(const struct lindex_lines *l)
 {

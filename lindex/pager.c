@@ -7,7 +7,7 @@
  *      ^                             |  ^                               |
  *      +--------- evict_some() ------+  +---- store, page_clean() ------+
  *
- *   P1  Readers see a page through dir->chunk[page].mem, loaded with acquire; NULL: -EAGAIN.
+ *   P1  Readers see a page through dir->mem[page], loaded with acquire; NULL: -EAGAIN.
  *   P2  A loaded page is published after every node in it was verified in shape. What the page cannot
  *       say (that it is the child the parent meant) a reader checks on its way: a node begins there,
  *       level and base are what the parent says.
@@ -44,7 +44,7 @@ static struct paged_buffer *buffer_of(const struct lindex_space *sp, uint32_t pa
 
 	if (!dir || page >= dir->len)
 		return NULL;
-	return (struct paged_buffer *)lindex_load_acquire(&dir->chunk[page].mem);
+	return (struct paged_buffer *)lindex_load_acquire(&dir->mem[page]);
 }
 
 /* ---- Books ----------------------------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ static int64_t evict_some(struct lindex_space *sp, uint32_t want)
 			sp->free_absent = page;
 			sp->books[page].listed = 1;
 		}
-		lindex_store_release(&sp->dir->chunk[page].mem, (uint8_t *)NULL);
+		lindex_store_release(&sp->dir->mem[page], (uint8_t *)NULL);
 		sp->resident--;
 	}
 	if (n) {
@@ -196,7 +196,7 @@ static void publish_page(struct lindex_space *sp, uint32_t page, struct paged_bu
 	sp->books[page].epoch = sp->epoch;
 	sp->books[page].touched = 1;
 	sp->resident++;
-	lindex_store_release(&sp->dir->chunk[page].mem, buf->bytes);
+	lindex_store_release(&sp->dir->mem[page], buf->bytes);
 }
 
 /** lindex_paged_emptied() - No node is left in the page: nothing refers to it, it need not be stored. */
@@ -694,7 +694,7 @@ void lindex_paged_build_end(struct lindex_space *sp, uint32_t first, bool ok)
 
 		lindex_bucket_remove(sp, page);
 		mark_clean(sp, page);
-		sp->dir->chunk[page].mem = NULL; /* no ref to it was published */
+		sp->dir->mem[page] = NULL; /* no ref to it was published */
 		sp->resident -= buf != NULL;
 		if (buf)
 			lindex_pool_release(sp->pool, buf, sizeof(*buf));

@@ -47,8 +47,7 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
 #define NODE()              ((void)0)
-#define BODY_OTHER_LEAF     lindex_other_leaf
-#include "lookup_body.h"
+#include "lookup_short.h"
 
 static int lookup_avx2(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {

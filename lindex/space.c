@@ -4,9 +4,10 @@
  * is cut into 4 KiB pages; a page has a 64-bit map of its units, and is filed in a bucket by its
  * largest hole, so that allocation is: lowest bucket that is large enough, first page, first hole.
  *
- *      dir -> chunk[0] chunk[1] ...            one per 64 KiB (per page in a paged space)
- *              |  mem   -> 1024 units          what readers use
- *              |  pages -> 16 page books       what the writer uses
+ *      dir -> mem[0]   mem[1]   ...            one per 64 KiB (per page in a paged space):
+ *              |-> 1024 units                  what readers use
+ *             chunk[0] chunk[1] ...
+ *              |-> 16 page books               what the writer uses
  *
  *   S1  A page is in exactly one bucket if it is resident and has a hole, else in none.
  *   S2  A page with no unit in use is in buckets[0][64], and free_count counts these.
@@ -118,12 +119,14 @@ int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
 	if (chunks > LINDEX_TERM >> sp->shift)
 		return -ENOMEM;
 	len = len * 2 > chunks ? len * 2 : chunks < 16 ? 16 : chunks;
-	dir = lindex_pool_alloc(sp->pool, sizeof(*dir) + len * sizeof(dir->chunk[0]), 64);
+	dir = lindex_pool_alloc(sp->pool, lindex_dir_bytes(len), 64);
 	if (!dir)
 		return -ENOMEM;
-	memset(dir, 0, sizeof(*dir) + len * sizeof(dir->chunk[0]));
+	memset(dir, 0, lindex_dir_bytes(len));
 	dir->len = len;
+	dir->chunk = (struct lindex_chunk *)(void *)(dir->mem + len);
 	if (old) {
+		memcpy(dir->mem, old->mem, old->len * sizeof(dir->mem[0]));
 		memcpy(dir->chunk, old->chunk, old->len * sizeof(dir->chunk[0]));
 		old->older = sp->limbo.retired_dirs;
 		sp->limbo.retired_dirs = old;
@@ -195,7 +198,7 @@ static int lump_add(struct lindex_space *sp, uint32_t chunks)
 		c->pages = lump->pages + (size_t)i * PAGES_PER_CHUNK;
 		c->lump = (uint32_t)(lump - sp->lumps);
 		/* Readers come here only through refs that are published later. */
-		c->mem = lump->mem + i * CHUNK_BYTES;
+		sp->dir->mem[lump->first_chunk + i] = lump->mem + i * CHUNK_BYTES;
 	}
 	for (page = (lump->first_chunk + chunks) * PAGES_PER_CHUNK;
 	     page-- > lump->first_chunk * PAGES_PER_CHUNK;) {
@@ -318,7 +321,7 @@ void lindex_space_trim(struct lindex_space *sp)
 		for (page = 0; page < pages; page++)
 			lindex_bucket_remove(sp, lump->first_chunk * PAGES_PER_CHUNK + page);
 		for (page = 0; page < lump->chunks; page++) {
-			sp->dir->chunk[lump->first_chunk + page].mem = NULL;
+			sp->dir->mem[lump->first_chunk + page] = NULL;
 			sp->dir->chunk[lump->first_chunk + page].pages = NULL;
 		}
 		lindex_pool_release(sp->pool, lump->mem, lump->chunks * CHUNK_BYTES);
@@ -402,7 +405,7 @@ static void dirs_free(struct lindex_space *sp, struct lindex_dir *dir)
 	while (dir) {
 		struct lindex_dir *older = dir->older;
 
-		lindex_pool_release(sp->pool, dir, sizeof(*dir) + dir->len * sizeof(dir->chunk[0]));
+		lindex_pool_release(sp->pool, dir, lindex_dir_bytes(dir->len));
 		dir = older;
 	}
 }

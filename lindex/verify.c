@@ -64,6 +64,8 @@ static int shape_inner(struct lindex_verify *v, const struct lindex_node *node, 
 		REFUSE("N1: size of an inner node in units", (bytes + 63) / 64, node->units);
 	if (in->pre > 63 || in->post > 63)
 		REFUSE("N1: shift of a model", 63, in->pre > in->post ? in->pre : in->post);
+	if (in->kw == 4 && in->pre)
+		REFUSE("N1: a pre-shift of narrow keys", 0, in->pre);
 	if (!window || window % 8 || window > lindex_pad8(n) ||
 	    below + above + 1 > 2 * LINDEX_INNER_MAX ||
 	    window != lindex_min32(lindex_pad8(below + above + 1), lindex_pad8(n)))
@@ -158,6 +160,8 @@ static int shape_lines(struct lindex_verify *v, const struct lindex_node *node, 
 	if (!l->cap || l->cap > 32 || l->cap * (8u * l->kw + pw) > 512)
 		REFUSE("N1: entries that a line holds", 512 / (8u * l->kw + pw), l->cap);
 	dir_units = lindex_lines_dir_units(nlines, l->dw);
+	if (l->dw == 2 && nlines > sizeof(l->dir) / 2)
+		REFUSE("N1: lines of a directory in the head", sizeof(l->dir) / 2, nlines);
 	if (!nlines || 1 + dir_units + nlines != node->units || aux >> 9 || (l->sw && aux >> 8))
 		REFUSE("N1: number of lines", node->units - 1, nlines);
 	dir = dir_units ? (const uint8_t *)l + LINDEX_UNIT_BYTES : l->dir;
