@@ -71,13 +71,16 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 #include "lookup_long.h"
 #include "lookup_short.h"
 
-static int lookup_scalar(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+/* Aligned: where the code falls was seen to cost a third of a lookup. */
+static LINDEX_LINE_ALIGNED int lookup_scalar(const struct lindex *ix, uint64_t key,
+					     struct lindex_run *run)
 {
 	return body_lookup(ix, key, run);
 }
 
-static int64_t lookup_batch_scalar(const struct lindex *ix, const uint64_t *keys, size_t n,
-				   struct lindex_run *runs)
+static LINDEX_LINE_ALIGNED int64_t lookup_batch_scalar(const struct lindex *ix,
+						       const uint64_t *keys, size_t n,
+						       struct lindex_run *runs)
 {
 	return body_lookup_batch(ix, keys, n, runs);
 }

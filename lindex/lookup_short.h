@@ -28,7 +28,7 @@ struct body_line {
 
 static LINDEX_ALWAYS_INLINE bool body_lines_plain(const struct lindex_lines *l)
 {
-	return lindex_ld16(&l->kw) == LINDEX_LINES_PLAIN;
+	return lindex_ld32(&l->tw) >> 16 == LINDEX_LINES_PLAIN;
 }
 
 /* A plain leaf's directory is in the head: at most 8 line starts of 2 bytes. */
@@ -65,7 +65,8 @@ static LINDEX_ALWAYS_INLINE int body_plain_entry(const struct lindex_lines *l,
 	ahead = next == 0xff || n == cap ? at->next - off : next - d;
 	run->first = key - d + line[n - 1];
 	run->last = key + ahead - 1;
-	if (lindex_likely(!lindex_ld16(&l->tw))) { /* tw and sw: the same tag and step for all */
+	if (lindex_likely(!(lindex_ld32(&l->tw) &
+			    0xffff))) { /* tw and sw: the same tag and step for all */
 		code = body_payload(line, cap * 8 + n * vw, vw);
 	} else {
 		uint32_t pw = lindex_lines_pw(l);

@@ -49,13 +49,14 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 #define NODE()              ((void)0)
 #include "lookup_short.h"
 
-static int lookup_avx2(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+static LINDEX_LINE_ALIGNED int lookup_avx2(const struct lindex *ix, uint64_t key,
+					   struct lindex_run *run)
 {
 	return body_lookup(ix, key, run);
 }
 
-static int64_t lookup_batch_avx2(const struct lindex *ix, const uint64_t *keys, size_t n,
-				 struct lindex_run *runs)
+static LINDEX_LINE_ALIGNED int64_t lookup_batch_avx2(const struct lindex *ix, const uint64_t *keys,
+						     size_t n, struct lindex_run *runs)
 {
 	return body_lookup_batch(ix, keys, n, runs);
 }
