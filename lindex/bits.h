@@ -57,6 +57,10 @@ static inline uint64_t lindex_max64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
+static inline uint32_t lindex_max32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
 static inline uint32_t lindex_min32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;

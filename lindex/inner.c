@@ -40,38 +40,56 @@ struct inner_model {
 	uint32_t below, above, window; /* window: a multiple of 8 */
 };
 
+/* Offset of separator @i, of entries or of a node that has its keys. */
+static LINDEX_ALWAYS_INLINE uint64_t sep_off(bool entries, const struct lindex_entry *e,
+					     const struct lindex_inner *in, uint32_t i)
+{
+	return entries ? e[i].sep - e[0].sep : lindex_inner_key(in, i);
+}
+
 /*
  * Fit and measure, with the lookup function itself. The prediction is monotone, so the extremes of an
  * entry are its separator and the key before the next; behind the last separator p is clamped.
  */
-static struct inner_model inner_model(const struct lindex_entry *e, uint32_t n)
+static LINDEX_ALWAYS_INLINE struct inner_model inner_model(bool entries,
+							   const struct lindex_entry *e,
+							   const struct lindex_inner *in,
+							   uint32_t n)
 {
-	struct inner_model m = { .line = lindex_line_fit(e[n - 1].sep - e[0].sep, n - 1) };
+	uint64_t off = 0, next = n > 1 ? sep_off(entries, e, in, 1) : 0, top = n - 1, lo, hi;
+	struct inner_model m = { .line = lindex_line_fit(sep_off(entries, e, in, n - 1), n - 1) };
 	uint32_t i;
 
-	for (i = 0; i < n; i++) {
-		uint64_t lo = lindex_line_at(m.line.mul, m.line.pre, m.line.post,
-					     e[i].sep - e[0].sep);
-		uint64_t hi = i + 1 < n ? lindex_line_at(m.line.mul, m.line.pre, m.line.post,
-							 e[i + 1].sep - 1 - e[0].sep) :
-					  n - 1;
-
-		lo = lindex_min64(lo, n - 1);
-		hi = lindex_min64(hi, n - 1);
-		if (hi > i && hi - i > m.below)
-			m.below = (uint32_t)(hi - i);
-		if (lo < i && i - lo > m.above)
-			m.above = (uint32_t)(i - lo);
+	for (i = 0; i < n; i++, off = next) {
+		next = i + 1 < n ? sep_off(entries, e, in, i + 1) : 0;
+		lo = lindex_line_at(m.line.mul, m.line.pre, m.line.post, off);
+		hi = i + 1 < n ? lindex_line_at(m.line.mul, m.line.pre, m.line.post, next - 1) :
+				 top;
+		lo = lindex_min64(lo, top);
+		hi = lindex_min64(hi, top);
+		m.below = hi > i ? lindex_max32(m.below, (uint32_t)hi - i) : m.below;
+		m.above = lo < i ? lindex_max32(m.above, i - (uint32_t)lo) : m.above;
 	}
 	/* A line that is wrong both ways can be wrong by more than there is. */
 	m.window = lindex_min32(lindex_pad8(m.below + m.above + 1), lindex_pad8(n));
 	return m;
 }
 
+static void inner_put_model(struct lindex_inner *in, const struct inner_model *m)
+{
+	in->mul = lindex_to32(m->line.mul);
+	in->pre = m->line.pre;
+	in->post = m->line.post;
+	in->below = lindex_to16((uint16_t)m->below);
+	in->above = lindex_to16((uint16_t)m->above);
+	in->window = lindex_to16((uint16_t)m->window);
+	in->start_max = lindex_to16((uint16_t)(lindex_pad8(lindex_node_n(&in->head)) - m->window));
+}
+
 /** lindex_inner_window() - Search window that a node of these entries would store. */
 uint32_t lindex_inner_window(const struct lindex_entry *e, uint32_t n)
 {
-	return inner_model(e, n).window;
+	return inner_model(true, e, NULL, n).window;
 }
 
 static void inner_put_term(struct lindex_term *t, const struct lindex_run *run)
@@ -90,7 +108,7 @@ static void inner_put_term(struct lindex_term *t, const struct lindex_run *run)
 void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t level, uint32_t gen,
 			 uint32_t lines, void *node)
 {
-	struct inner_model m = inner_model(e, n);
+	struct inner_model m;
 	uint32_t kw = inner_kw(e, n), terms = inner_terms(e, n), i, t = 0;
 	uint32_t bytes = lindex_inner_bytes(n, kw, terms);
 	uint32_t units = (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
@@ -105,14 +123,7 @@ void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t leve
 	in->head.gen = lindex_to32(gen);
 	in->head.level = (uint8_t)level;
 	in->head.base = lindex_to64(e[0].sep);
-	in->mul = lindex_to32(m.line.mul);
-	in->pre = m.line.pre;
-	in->post = m.line.post;
-	in->below = lindex_to16((uint16_t)m.below);
-	in->above = lindex_to16((uint16_t)m.above);
-	in->window = lindex_to16((uint16_t)m.window);
 	in->kw = (uint8_t)kw;
-	in->start_max = lindex_to16((uint16_t)(lindex_pad8(n) - m.window));
 	in->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(n, kw));
 	in->nterm = lindex_to16((uint16_t)terms);
 	in->lines = (uint8_t)(level == 1 ? lines : 0);
@@ -128,6 +139,8 @@ void lindex_inner_encode(const struct lindex_entry *e, uint32_t n, uint32_t leve
 		if (e[i].ref == LINDEX_TERM)
 			inner_put_term(&term[t++], &e[i].run);
 	}
+	m = inner_model(false, NULL, in, n);
+	inner_put_model(in, &m);
 	in->head.kind = LINDEX_NODE_INNER;
 }
 
@@ -186,20 +199,14 @@ static struct widening replace_widens(const struct lindex_inner *in, uint32_t il
 }
 
 static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t ir,
-			    const struct lindex_entry *e, uint32_t m, uint32_t window_max,
-			    uint32_t *bytes)
+			    const struct lindex_entry *e, uint32_t m, uint32_t *bytes)
 {
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, i;
 	uint64_t base = lindex_node_base(&in->head);
-	struct widening w = { 0, 0 };
 
-	if (m)
-		w = replace_widens(in, il, ir, e, m);
 	*bytes = lindex_inner_bytes(now, in->kw, lindex_from16(in->nterm));
 	if (!m || now > LINDEX_INNER_MAX || *bytes > LINDEX_INNER_UNITS * LINDEX_UNIT_BYTES ||
-	    *bytes < LINDEX_INNER_MIN_BYTES || (!il && e[0].sep != base) ||
-	    lindex_pad8((uint32_t)lindex_from16(in->below) + lindex_from16(in->above) + 1 +
-			w.below + w.above) > window_max)
+	    *bytes < LINDEX_INNER_MIN_BYTES || (!il && e[0].sep != base))
 		return false;
 	for (i = 0; i < m; i++)
 		if (e[i].ref == LINDEX_TERM || (in->kw == 4 && e[i].sep - base >= UINT32_MAX))
@@ -210,61 +217,69 @@ static bool replace_allowed(const struct lindex_inner *in, uint32_t il, uint32_t
 	return true;
 }
 
+/* Keys and refs of @in, il..ir exchanged for e[0..m), into @copy, whose head says how many there are now. */
+static void replace_entries(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+			    const struct lindex_entry *e, uint32_t m, struct lindex_inner *copy)
+{
+	uint32_t n = lindex_node_n(&in->head), now = lindex_node_n(&copy->head), kw = in->kw, i;
+	uint8_t *keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
+	uint64_t base = lindex_node_base(&in->head);
+	lindex_le32 *refs = lindex_inner_refs(copy);
+
+	memset(keys + (size_t)kw * now, 0xff, (size_t)kw * (lindex_pad8(now) - now));
+	copy_around(keys, (const uint8_t *)in + LINDEX_UNIT_BYTES, (size_t)kw * il, (size_t)kw * m,
+		    (size_t)kw * (ir + 1), (size_t)kw * n);
+	copy_around((uint8_t *)refs, (const uint8_t *)lindex_inner_refs(in), 4 * (size_t)il,
+		    4 * (size_t)m, 4 * (size_t)(ir + 1), 4 * (size_t)n);
+	for (i = 0; i < m; i++) {
+		if (kw == 4)
+			lindex_st32(keys + 4 * (size_t)(il + i), (uint32_t)(e[i].sep - base));
+		else
+			lindex_st64(keys + 8 * (size_t)(il + i), e[i].sep - base);
+		refs[il + i] = lindex_to32(e[i].ref);
+	}
+}
+
 /**
- * lindex_inner_replace() - A copy of @in with entries il..ir replaced by e[0..m), without a new fit.
- * @window_max: Refuse if the search window would be wider.
+ * lindex_inner_replace() - A copy of @in with entries il..ir replaced by e[0..m).
+ * @window_max: When the search window would be wider, the line is fitted anew.
  * @bytes: Output: what the copy takes. @copy NULL: only that.
  *
- * The old line stays; its window is widened by what the exchange can have moved. When that would be too
- * much, the node is written in full, with a fresh fit.
+ * The old line stays while it serves; its window is widened by what the exchange can have moved.
  *
- * Return: false if the copy would need another key width, has terminal runs in the change, is too
- * full or too empty, or too wide.
+ * Return: false if the copy would need another key width, has terminal runs in the change, or is too
+ * full or too empty.
  */
 bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir,
 			  const struct lindex_entry *e, uint32_t m, uint32_t window_max,
 			  uint32_t *bytes, struct lindex_inner *copy)
 {
-	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, kw = in->kw, i, window;
-	uint32_t nterm = lindex_from16(in->nterm), below = lindex_from16(in->below),
-		 above = lindex_from16(in->above);
-	lindex_le32 *refs;
-	uint8_t *keys;
+	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, terms, units;
+	uint32_t nterm = lindex_from16(in->nterm);
+	struct inner_model model = { .line = { lindex_from32(in->mul), in->pre, in->post } };
+	struct widening w;
 
 	if (!copy)
-		return replace_allowed(in, il, ir, e, m, window_max, bytes);
-	memset(copy, 0, (size_t)copy->head.units * LINDEX_UNIT_BYTES);
+		return replace_allowed(in, il, ir, e, m, bytes);
+	units = (*bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES;
+	terms = lindex_inner_terms_at(now, in->kw);
 	memcpy(copy, in, LINDEX_UNIT_BYTES);
-	copy->head.units = (uint8_t)((*bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES);
+	copy->head.units = (uint8_t)units;
 	copy->head.n = lindex_to16((uint16_t)now);
 	copy->head.next = 0;
 	copy->head.flags = 0;
-	above += replace_widens(in, il, ir, e, m).above;
-	below += replace_widens(in, il, ir, e, m).below;
-	window = lindex_pad8(below + above + 1);
-	window = lindex_min32(window, lindex_pad8(now));
-	copy->below = lindex_to16((uint16_t)below);
-	copy->above = lindex_to16((uint16_t)above);
-	copy->window = lindex_to16((uint16_t)window);
-	copy->start_max = lindex_to16((uint16_t)(lindex_pad8(now) - window));
-	copy->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(now, kw));
-	keys = (uint8_t *)copy + LINDEX_UNIT_BYTES;
-	memset(keys, 0xff, (size_t)kw * lindex_pad8(now));
-	copy_around(keys, (const uint8_t *)in + LINDEX_UNIT_BYTES, (size_t)kw * il, (size_t)kw * m,
-		    (size_t)kw * (ir + 1), (size_t)kw * n);
-	refs = lindex_inner_refs(copy);
-	copy_around((uint8_t *)refs, (const uint8_t *)lindex_inner_refs(in), 4 * (size_t)il,
-		    4 * (size_t)m, 4 * (size_t)(ir + 1), 4 * (size_t)n);
-	for (i = 0; i < m; i++) {
-		if (kw == 4)
-			lindex_st32(keys + 4 * (il + i),
-				    (uint32_t)(e[i].sep - lindex_node_base(&in->head)));
-		else
-			lindex_st64(keys + 8 * (il + i), e[i].sep - lindex_node_base(&in->head));
-		refs[il + i] = lindex_to32(e[i].ref);
-	}
-	memcpy((uint8_t *)copy + lindex_inner_terms_at(now, kw),
-	       (const uint8_t *)in + lindex_inner_terms_at(n, kw),
+	copy->refs_at = lindex_to16((uint16_t)lindex_inner_refs_at(now, in->kw));
+	memset((uint8_t *)copy + terms - 4, 0, (size_t)units * LINDEX_UNIT_BYTES - terms + 4);
+	replace_entries(in, il, ir, e, m, copy);
+	memcpy((uint8_t *)copy + terms, (const uint8_t *)in + lindex_inner_terms_at(n, in->kw),
 	       nterm * sizeof(struct lindex_term));
+	w = replace_widens(in, il, ir, e, m);
+	model.below = lindex_from16(in->below) + w.below;
+	model.above = lindex_from16(in->above) + w.above;
+	model.window = lindex_pad8(model.below + model.above + 1);
+	if (model.window > window_max)
+		model = inner_model(false, NULL, copy, now);
+	model.window = lindex_min32(model.window, lindex_pad8(now));
+	inner_put_model(copy, &model);
 	return true;
 }

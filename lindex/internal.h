@@ -255,6 +255,7 @@ int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lind
 /* How a leaf will look: filled by fit, used by encode. */
 struct lindex_plan {
 	uint8_t kind, units, kw, lw, vw, tw, sw, dw, cap, fill, nlines, step, neg, post, pre;
+	uint8_t tight; /* LINES: units without the room that is left for updates */
 	uint16_t tagbase;
 	uint32_t runs; /* runs covered */
 	uint32_t n;    /* head.n */
@@ -290,26 +291,37 @@ static inline unsigned int lindex_ranges_sw(const struct lindex_ranges *r)
 	return r->steps == 3;
 }
 
+/* What some runs have in common, seen in one pass: rules kinds out before their fit. */
+struct lindex_traits {
+	struct lindex_ranges ranges;
+	uint64_t len_max; /* last - first */
+	uint64_t span;    /* from the first key of the first run to the first key of the last */
+};
+
 /*
  * fit: how many of runs[0..n) go into one leaf of at most max_units, and how (*plan, for that many).
- * slack: leave room for updates if there is any. 0: this kind cannot hold even the first. encode: writes plan->units units, zeroed before.
+ * 0: this kind cannot hold even the first. encode: writes plan->units units, zeroed before.
  * decode: runs of a leaf, ascending; returns how many (<= LINDEX_LEAF_RUNS).
  */
-uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			  struct lindex_plan *plan);
+bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  const struct lindex_traits *t, bool slack, struct lindex_plan *plan,
+			  uint32_t *most);
 void lindex_lines_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs);
 uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			   bool slack, struct lindex_plan *plan);
+			   struct lindex_plan *plan);
 void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
 			  void *node);
+uint32_t lindex_sparse_units(const struct lindex_traits *t, uint32_t n);
 uint32_t lindex_sparse_decode(const struct lindex_sparse *s, struct lindex_run *runs);
-uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			  struct lindex_plan *plan);
 void lindex_dense_encode(const struct lindex_plan *plan, const struct lindex_run *runs, void *node);
 uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs);
 uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			     bool slack, struct lindex_plan *plan);
+			     struct lindex_plan *plan);
 void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
 			    void *node);
 uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs);

@@ -150,14 +150,13 @@ static uint32_t dense_try(const struct lindex_run *runs, uint32_t n, uint32_t ma
 	return m;
 }
 
-uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+uint32_t lindex_dense_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			  struct lindex_plan *plan)
 {
 	struct value_model model = { 0 };
 	struct lindex_plan sloped;
 	uint32_t m, k, round;
 
-	(void)slack;
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	m = dense_try(runs, n, max_units, &model, plan);
 	/* A slope from the ends of what fits; once more with the ends of what fitted then. */
@@ -349,13 +348,12 @@ static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t
 }
 
 uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			     bool slack, struct lindex_plan *plan)
+			     struct lindex_plan *plan)
 {
 	struct value_model model = { 0 };
 	struct lindex_plan sloped;
 	uint32_t m, k, round;
 
-	(void)slack;
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	m = presence_try(runs, n, max_units, &model, plan);
 	for (k = m, round = 0; m > 4 && round < 2; round++) {

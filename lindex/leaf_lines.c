@@ -154,24 +154,14 @@ static void lines_spread(const struct lindex_run *runs, uint32_t m, struct lines
 		*p = spread;
 }
 
-/* Widths of exactly the first @m runs; fewer runs than were packed may have a larger cap. */
-static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines_packer *p,
-			 bool slack, struct lindex_plan *plan)
+static uint32_t lines_units(const struct lines_packer *p)
 {
-	struct lindex_ranges r = { 0 };
-	uint32_t i, cap;
+	return 1 + lindex_lines_dir_units(p->nlines, p->dw) + p->nlines;
+}
 
-	for (i = 0; i < m; i++)
-		lindex_ranges_add(&r, &runs[i]);
-	cap = lines_cap(p->kw, lines_pw(&r));
-	if (cap != p->cap) {
-		*p = (struct lines_packer){
-			.kw = p->kw, .units = p->units, .cap = cap, .fill = cap
-		};
-		(void)lines_place_all(p, runs, m); /* fitted with a smaller cap: all fit */
-	}
-	if (slack)
-		lines_spread(runs, m, p);
+static void lines_plan(const struct lindex_run *runs, uint32_t m, const struct lines_packer *p,
+		       const struct lindex_ranges *r, struct lindex_plan *plan)
+{
 	*plan = (struct lindex_plan){
 		.kind = LINDEX_NODE_LINES,
 		.kw = (uint8_t)p->kw,
@@ -181,23 +171,30 @@ static void lines_settle(const struct lindex_run *runs, uint32_t m, struct lines
 		.nlines = (uint8_t)p->nlines,
 		.n = p->n,
 		.runs = m,
-		.units = (uint8_t)(1 + lindex_lines_dir_units(p->nlines, p->dw) + p->nlines),
-		.vw = (uint8_t)lindex_width(r.vmax - r.vmin + 1),
-		.tw = (uint8_t)lindex_ranges_tw(&r),
-		.sw = (uint8_t)lindex_ranges_sw(&r),
-		.step = r.steps == 2,
-		.tagbase = r.tmin,
-		.vbase = r.vmin,
+		.units = (uint8_t)lines_units(p),
+		.vw = (uint8_t)lindex_width(r->vmax - r->vmin + 1),
+		.tw = (uint8_t)lindex_ranges_tw(r),
+		.sw = (uint8_t)lindex_ranges_sw(r),
+		.step = r->steps == 2,
+		.tagbase = r->tmin,
+		.vbase = r->vmin,
 		.base = runs[0].first,
 		.end = runs[m - 1].last,
 	};
 }
 
-uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units, bool slack,
+/* Wider keys pay only where distance, not count, ends the lines. */
+static bool lines_wider_pays(const struct lines_packer *p, uint32_t m)
+{
+	return p->short_lines * 4 > p->nlines || (p->short_lines && m < 4);
+}
+
+uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			  struct lindex_plan *plan)
 {
 	struct lines_packer p, best = { 0 };
-	uint32_t kw, m, best_m = 0;
+	struct lindex_ranges r = { 0 };
+	uint32_t kw, m, best_m = 0, i, cap;
 
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	for (kw = 1; kw <= 4; kw *= 2) {
@@ -206,13 +203,60 @@ uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t ma
 			best_m = m;
 			best = p;
 		}
-		/* Wider keys pay only where distance, not count, ends the lines. */
-		if (p.short_lines * 4 <= p.nlines && !(p.short_lines && m < 4))
+		if (!lines_wider_pays(&p, m))
 			break;
 	}
-	if (best_m)
-		lines_settle(runs, best_m, &best, slack, plan);
+	if (!best_m)
+		return 0;
+	/* Widths of exactly these runs; fewer runs than were packed may have a larger cap. */
+	for (i = 0; i < best_m; i++)
+		lindex_ranges_add(&r, &runs[i]);
+	cap = lines_cap(best.kw, lines_pw(&r));
+	if (cap != best.cap) {
+		best = (struct lines_packer){
+			.kw = best.kw, .units = max_units, .cap = cap, .fill = cap
+		};
+		(void)lines_place_all(&best, runs, best_m); /* fitted with a smaller cap: all fit */
+	}
+	lines_plan(runs, best_m, &best, &r, plan);
 	return best_m;
+}
+
+/**
+ * lindex_lines_fit_all() - Plan a leaf for all @n runs, whose traits are known.
+ * @slack: Leave room for updates if there is any.
+ * @most:  Output: how many of them fit at most, where not all do.
+ */
+bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  const struct lindex_traits *t, bool slack, struct lindex_plan *plan,
+			  uint32_t *most)
+{
+	struct lines_packer p, best = { 0 };
+	uint32_t kw, m, cap, pw = lines_pw(&t->ranges);
+	uint8_t tight;
+
+	*most = 0;
+	if (n > LINDEX_LEAF_RUNS || pw > LINDEX_LINES_PW_MAX)
+		return false;
+	for (kw = 1; kw <= 4; kw *= 2) {
+		cap = lines_cap(kw, pw);
+		p = (struct lines_packer){ .kw = kw, .units = max_units, .cap = cap, .fill = cap };
+		m = lines_place_all(&p, runs, n);
+		if (m > *most || (m == *most && p.nlines < best.nlines)) {
+			*most = m;
+			best = p;
+		}
+		if (!lines_wider_pays(&p, m))
+			break;
+	}
+	if (*most < n)
+		return false;
+	tight = (uint8_t)lines_units(&best);
+	if (slack)
+		lines_spread(runs, n, &best);
+	lines_plan(runs, n, &best, &t->ranges, plan);
+	plan->tight = tight;
+	return true;
 }
 
 /* ---- Encode ------------------------------------------------------------------------------------ */

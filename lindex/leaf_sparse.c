@@ -54,8 +54,17 @@ static void sparse_window(const struct lindex_run *runs, struct lindex_plan *pla
 	plan->window = lindex_min32(plan->below + above + 1, m);
 }
 
+/** lindex_sparse_units() - Units that a leaf of these @n runs takes. */
+uint32_t lindex_sparse_units(const struct lindex_traits *t, uint32_t n)
+{
+	struct lindex_plan p = { 0 };
+
+	sparse_widths(&t->ranges, t->span, t->len_max, &p);
+	return sparse_units(n, sparse_bits(&p));
+}
+
 uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			   bool slack, struct lindex_plan *plan)
+			   struct lindex_plan *plan)
 {
 	struct lindex_ranges r = { 0 }, good = { 0 };
 	struct lindex_plan p = { 0 };
@@ -63,7 +72,6 @@ uint32_t lindex_sparse_fit(const struct lindex_run *runs, uint32_t n, uint32_t m
 	struct lindex_line line;
 	uint32_t m;
 
-	(void)slack; /* an update rewrites the whole leaf */
 	n = lindex_min32(n, LINDEX_LEAF_RUNS);
 	for (m = 0; m < n; m++) {
 		lindex_ranges_add(&r, &runs[m]);

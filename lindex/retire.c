@@ -158,6 +158,8 @@ void lindex_retire_step(struct lindex *ix, uint32_t budget, bool may_wait)
 		lindex_node_free(sp, lindex_limbo_pop(sp, &sp->limbo.expired));
 		ix->cost.nodes_freed++;
 	}
+	if (sp->limbo.expired.head) /* read by the next step: long unused, not in any cache */
+		lindex_prefetch(lindex_node_at(sp, sp->limbo.expired.head));
 	if (sp->limbo.expired.head)
 		return;
 	if (sp->limbo.gp_running && lindex_port_gp_done(&sp->limbo.gp))

@@ -76,6 +76,17 @@ static int need_child(struct update *u, uint32_t ref, uint32_t level, uint64_t s
 	return err;
 }
 
+/* The whole leaf is about to be read. */
+static void prefetch_leaf(const struct update *u, uint32_t ref)
+{
+	const uint8_t *leaf = (const uint8_t *)lindex_node_at(u->sp, ref);
+	uint32_t i;
+
+	if (!u->sp->paged)
+		for (i = 0; i < u->ix->leaf_units; i++)
+			lindex_prefetch(leaf + (size_t)LINDEX_UNIT_BYTES * i);
+}
+
 /* Path to @key; @right: fill the right halves. *hi: last key of the fence of what it ends at. */
 static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 {
@@ -103,6 +114,8 @@ static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 			break;
 		}
 		ref = child;
+		if (level == 1)
+			prefetch_leaf(u, ref);
 		err = need_child(u, ref, level - 1,
 				 lindex_node_base(&in->head) + lindex_inner_key(in, i));
 	}
@@ -511,12 +524,12 @@ static int pack(struct update *u, uint32_t n, uint32_t level)
 	return err;
 }
 
-/* A leaf was divided or two were joined: the node is copied with the entries exchanged, not fitted anew. */
+/* A leaf was divided or two were joined: the node is copied with the entries exchanged. */
 static int exchange(struct update *u, uint32_t level, bool *done)
 {
 	const struct cut *c = &u->cut[level];
 	const struct lindex_inner *in = inner_at(u, c->left);
-	uint32_t window_max = 2 * lindex_pad8(u->ix->epsilon), bytes, ref;
+	uint32_t window_max = lindex_pad8(u->ix->epsilon), bytes, ref;
 	struct lindex_inner *copy;
 
 	*done = false;
