@@ -67,6 +67,7 @@ struct lindex_page {
 struct lindex_chunk {
 	struct lindex_page *pages; /* books of its pages, in one array per lump */
 	uint32_t lump;             /* index of the lump that it is part of */
+	uint32_t touched;          /* its memory was asked for */
 };
 
 struct lindex_dir {
@@ -121,6 +122,7 @@ struct lindex_space {
 int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space);
 void lindex_space_free(struct lindex_space *sp);
 uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner);
+void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units);
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
 void lindex_space_trim(struct lindex_space *sp);

@@ -127,6 +127,7 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 #define lindex_store_release(p, v) smp_store_release(p, v)
 #define lindex_load_relaxed(p)     READ_ONCE(*(p))
 #define lindex_prefetch(p)         prefetch(p)
+#define lindex_prefetch_write(p)   prefetchw(p)
 #define LINDEX_PORT_GROUP          16u /* keys of a batch that go together: stack is short */
 
 static inline void *lindex_port_alloc(void *ctx, size_t bytes, size_t align, unsigned int flags)
@@ -144,6 +145,11 @@ static inline void lindex_port_free(void *ctx, void *ptr, size_t bytes)
 	kvfree(ptr);
 }
 static inline void lindex_port_want_huge(void *ptr, size_t bytes)
+{
+	(void)ptr;
+	(void)bytes;
+}
+static inline void lindex_port_want_now(void *ptr, size_t bytes)
 {
 	(void)ptr;
 	(void)bytes;
@@ -306,6 +312,7 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 #define lindex_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define lindex_load_relaxed(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
 #define lindex_prefetch(p)         __builtin_prefetch(p)
+#define lindex_prefetch_write(p)   __builtin_prefetch(p, 1)
 #define LINDEX_PORT_GROUP          64u /* keys of a batch that go together */
 
 #ifdef LINDEX_FREESTANDING
@@ -329,6 +336,11 @@ static inline void lindex_port_want_huge(void *ptr, size_t bytes)
 	(void)ptr;
 	(void)bytes;
 }
+static inline void lindex_port_want_now(void *ptr, size_t bytes)
+{
+	(void)ptr;
+	(void)bytes;
+}
 #else
 #define LINDEX_PORT_HAS_ALLOC 1
 static inline void *lindex_port_alloc(void *ctx, size_t bytes, size_t align, unsigned int flags)
@@ -347,6 +359,16 @@ static inline void lindex_port_want_huge(void *ptr, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
 	(void)madvise(ptr, bytes, MADV_HUGEPAGE); /* a hint: refusal costs nothing but speed */
+#else
+	(void)ptr;
+	(void)bytes;
+#endif
+}
+/* Pages of fresh memory at once: an update that meets many page faults one by one is a slow one. */
+static inline void lindex_port_want_now(void *ptr, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	(void)madvise(ptr, bytes, MADV_POPULATE_WRITE); /* a hint too */
 #else
 	(void)ptr;
 	(void)bytes;

@@ -197,6 +197,7 @@ static int lump_add(struct lindex_space *sp, uint32_t chunks)
 
 		c->pages = lump->pages + (size_t)i * PAGES_PER_CHUNK;
 		c->lump = (uint32_t)(lump - sp->lumps);
+		c->touched = 0;
 		/* Readers come here only through refs that are published later. */
 		sp->dir->mem[lump->first_chunk + i] = lump->mem + i * CHUNK_BYTES;
 	}
@@ -243,6 +244,29 @@ static uint32_t page_with_hole(const struct lindex_space *sp, uint32_t units, bo
 	return UINT32_MAX;
 }
 
+/* A wholly free page of a lump is put to use; with the first of a chunk, memory for all of it. */
+static void page_begins(struct lindex_space *sp, uint32_t page)
+{
+	struct lindex_chunk *c = &sp->dir->chunk[page / PAGES_PER_CHUNK];
+
+	sp->lumps[c->lump].free_pages--;
+	if (!c->touched)
+		lindex_port_want_now(sp->dir->mem[page / PAGES_PER_CHUNK], CHUNK_BYTES);
+	c->touched = 1;
+}
+
+/** lindex_space_prefetch() - A leaf of @units is about to be allocated, most likely: fetch its lines. */
+void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units)
+{
+	uint32_t page = page_with_hole(sp, units, false), unit, i;
+
+	if (page == UINT32_MAX)
+		return;
+	unit = lindex_ctz64(hole_starts(lindex_space_page(sp, page)->used, units));
+	for (i = 0; i < units; i++)
+		lindex_prefetch_write(lindex_addr(sp, page * LINDEX_PAGE_UNITS + unit + i));
+}
+
 /** lindex_space_alloc() - @units in one page. Returns the ref, or 0. The bytes are not zeroed. */
 uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 {
@@ -258,7 +282,7 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 	}
 	b = lindex_space_page(sp, page);
 	if (!b->used && !sp->paged)
-		page_lump(sp, page)->free_pages--;
+		page_begins(sp, page);
 	lindex_bucket_remove(sp, page);
 	b->inner = inner;
 	unit = lindex_ctz64(hole_starts(b->used, units));

@@ -76,17 +76,6 @@ static int need_child(struct update *u, uint32_t ref, uint32_t level, uint64_t s
 	return err;
 }
 
-/* The whole leaf is about to be read. */
-static void prefetch_leaf(const struct update *u, uint32_t ref)
-{
-	const uint8_t *leaf = (const uint8_t *)lindex_node_at(u->sp, ref);
-	uint32_t i;
-
-	if (!u->sp->paged)
-		for (i = 0; i < u->ix->leaf_units; i++)
-			lindex_prefetch(leaf + (size_t)LINDEX_UNIT_BYTES * i);
-}
-
 /* Path to @key; @right: fill the right halves. *hi: last key of the fence of what it ends at. */
 static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 {
@@ -114,8 +103,6 @@ static int descend(struct update *u, uint64_t key, bool right, uint64_t *hi)
 			break;
 		}
 		ref = child;
-		if (level == 1)
-			prefetch_leaf(u, ref);
 		err = need_child(u, ref, level - 1,
 				 lindex_node_base(&in->head) + lindex_inner_key(in, i));
 	}
@@ -776,6 +763,27 @@ static int attempt(struct update *u)
 	return err;
 }
 
+/* Have the leaf of @key, and where its copy will be, on their way while earlier updates' nodes are freed. */
+static void prefetch_leaf(const struct lindex *ix, uint64_t key)
+{
+	uint32_t level = lindex_root_level(ix->root), ref = lindex_root_ref(ix->root), i;
+	uint64_t hi;
+
+	if (ix->root & LINDEX_ROOT_INLINE || ix->space->paged)
+		return;
+	for (; level; level--) {
+		const struct lindex_inner *in = (const struct lindex_inner *)lindex_node_at(
+			ix->space, ref);
+
+		ref = lindex_inner_ref(in, lindex_inner_find(in, key, &hi));
+		if (ref & LINDEX_TERM)
+			return;
+	}
+	for (i = 0; i < ix->leaf_units; i++)
+		lindex_prefetch(lindex_addr(ix->space, ref) + (size_t)LINDEX_UNIT_BYTES * i);
+	lindex_space_prefetch(ix->space, ix->leaf_units);
+}
+
 static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct lindex_run *run)
 {
 	struct update u = {
@@ -790,6 +798,7 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 	int err;
 
 	ix->cost = (struct lindex_update_cost){ 0 };
+	prefetch_leaf(ix, first);
 	lindex_retire_step(ix, STEP_BUDGET, u.may_wait);
 	if (u.sp->paged) {
 		err = lindex_paged_room(ix);
