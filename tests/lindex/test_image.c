@@ -5,6 +5,7 @@
  */
 #include "every_shape.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -245,6 +246,64 @@ Test(image, does_not_depend_on_simd_or_allocator)
 	image_destroy(&a);
 	image_destroy(&b);
 	twin_destroy(&t);
+}
+
+/* FNV-1a, which is nothing of lindex's own. */
+static uint64_t sum_of(const struct image *im)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < im->len; i++)
+		sum = (sum ^ im->bytes[i]) * 0x100000001b3u;
+	return sum;
+}
+
+static void print_sums(FILE *out)
+{
+	static const size_t sizes[] = { 0, 1, 2, 3, 4, 5, 40, 700, 6000 };
+	struct image im = { 0 };
+	struct twin t;
+
+	for (unsigned int shape = 0; shape < SHAPE_COUNT; shape++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			make((enum shape)shape, sizes[i], &t);
+			for (size_t j = 0; j < CONFIGS; j++) {
+				image_of(&im, &t, configs[j].epsilon, configs[j].node_bytes);
+				fprintf(out, "%s %zu config %zu: %zu bytes, %016" PRIx64 "\n",
+					shape_name((enum shape)shape), sizes[i], j, im.len,
+					sum_of(&im));
+			}
+			twin_destroy(&t);
+		}
+	}
+	image_destroy(&im);
+}
+
+/*
+ * LINDEX_SUMS names a file. Where there is none, this machine's sums are written to it; where there is one,
+ * another machine has, and they have to be the same.
+ */
+Test(image, is_the_same_on_every_machine)
+{
+	const char *path = getenv("LINDEX_SUMS");
+	char mine[200], theirs[200];
+	FILE *file, *sums;
+
+	if (!path || !*path)
+		cr_skip_test("LINDEX_SUMS names no file to compare with: ./dev bigendian does");
+	file = fopen(path, "r");
+	sums = file ? tmpfile() : fopen(path, "w");
+	CHECK(sums, "no file for the sums");
+	print_sums(sums);
+	if (file) {
+		rewind(sums);
+		while (fgets(mine, sizeof(mine), sums))
+			CHECK(fgets(theirs, sizeof(theirs), file) && !strcmp(mine, theirs),
+			      "here %sthere %s", mine, theirs);
+		CHECK(!fgets(theirs, sizeof(theirs), file), "there %s", theirs);
+		fclose(file);
+	}
+	CHECK(fclose(sums) == 0, "writing the sums");
 }
 
 /* ---- Limits ----------------------------------------------------------------------------------------------- */
