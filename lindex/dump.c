@@ -114,26 +114,29 @@ static void put_node(struct text *t, const struct lindex_node *node, uint32_t re
 	put_leaf(t, node);
 }
 
-static int dump_node(const struct lindex *ix, struct text *t, uint32_t ref, uint32_t depth)
+/* The node at @level whose fence is [@lo, @hi]; of the root (depth 0) only @hi is known. */
+static int dump_node(const struct lindex *ix, struct text *t, uint32_t ref, uint32_t level,
+		     uint64_t lo, uint64_t hi, uint32_t depth)
 {
 	const struct lindex_node *node = lindex_resident_node(ix->space, ref);
 	const struct lindex_inner *in = (const struct lindex_inner *)node;
+	uint64_t from, to;
 	uint32_t i, j, n;
 	int err;
 
-	if (!node || depth > LINDEX_MAX_LEVEL) {
+	if (!node || node->level != level || (depth && lindex_node_base(node) != lo)) {
 		put_num(t, "absent ref=", ref);
 		return end_line(t);
 	}
 	put_node(t, node, ref, depth);
 	err = end_line(t);
 	n = node->kind == LINDEX_NODE_INNER ? lindex_node_n(node) : 0;
-	for (i = 0; i < n && !err; i++) {
+	for (i = 0; i < n && !err && lindex_child_fence(in, i, hi, &from, &to); i++) {
 		uint32_t child = lindex_inner_ref(in, i);
 		struct lindex_run run;
 
 		if (!(child & LINDEX_TERM)) {
-			err = dump_node(ix, t, child, depth + 1);
+			err = dump_node(ix, t, child, level - 1, from, to, depth + 1);
 			continue;
 		}
 		for (j = 0; j <= depth; j++)
@@ -156,7 +159,8 @@ int lindex_dump(const struct lindex *ix, const struct lindex_sink *sink)
 	t.sink = sink;
 	t.len = 0;
 	if (!(word & LINDEX_ROOT_INLINE))
-		return dump_node(ix, &t, lindex_root_ref(word), 0);
+		return dump_node(ix, &t, lindex_root_ref(word), lindex_root_level(word), 0,
+				 UINT64_MAX, 0);
 	for (i = 0; i < ix->slot[lindex_root_ref(word)].n && !err; i++) {
 		put_str(&t, "inline");
 		put_run(&t, &ix->slot[lindex_root_ref(word)].runs[i]);

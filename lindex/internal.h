@@ -378,6 +378,27 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 			  uint32_t *bytes, struct lindex_inner *copy);
 void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
 
+/*
+ * For walks over pages that may not belong together: the fence of entry @i of a node whose fence ends at @hi.
+ * False: the entry begins behind it. Fences of one level do not overlap, and a node's base is where its
+ * fence begins; so a walk that checks level and base meets no node twice.
+ */
+static inline bool lindex_child_fence(const struct lindex_inner *in, uint32_t i, uint64_t hi,
+				      uint64_t *from, uint64_t *to)
+{
+	uint64_t base = lindex_node_base(&in->head), off = lindex_inner_key(in, i), next;
+
+	if (base > hi || off > hi - base)
+		return false;
+	*from = base + off;
+	*to = hi;
+	if (i + 1 < lindex_node_n(&in->head)) {
+		next = lindex_inner_key(in, i + 1);
+		*to = next > hi - base ? hi : base + next - 1;
+	}
+	return true;
+}
+
 /* ---- pager.c: partial residence ---------------------------------------------------------------- */
 
 void lindex_paged_free(struct lindex_space *sp);

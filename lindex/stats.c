@@ -42,13 +42,16 @@ static void add_leaf(struct lindex_stats *st, const struct lindex_node *node)
 	}
 }
 
-static void walk(const struct lindex *ix, struct lindex_stats *st, uint32_t ref, uint32_t depth)
+/* The node at @level whose fence is [@lo, @hi]; of the root (depth 1) only @hi is known. */
+static void walk(const struct lindex *ix, struct lindex_stats *st, uint32_t ref, uint32_t level,
+		 uint64_t lo, uint64_t hi, uint32_t depth)
 {
 	const struct lindex_node *node = lindex_resident_node(ix->space, ref);
 	const struct lindex_inner *in = (const struct lindex_inner *)node;
+	uint64_t from, to;
 	uint32_t i;
 
-	if (!node || depth > LINDEX_MAX_LEVEL + 1)
+	if (!node || node->level != level || (depth > 1 && lindex_node_base(node) != lo))
 		return;
 	st->nodes++;
 	st->node_bytes += (uint64_t)node->units * LINDEX_UNIT_BYTES;
@@ -61,12 +64,12 @@ static void walk(const struct lindex *ix, struct lindex_stats *st, uint32_t ref,
 	st->inner_bytes += (uint64_t)node->units * LINDEX_UNIT_BYTES;
 	if (lindex_from16(in->window) > st->window)
 		st->window = lindex_from16(in->window);
-	for (i = 0; i < lindex_node_n(node); i++) {
+	for (i = 0; i < lindex_node_n(node) && lindex_child_fence(in, i, hi, &from, &to); i++) {
 		uint32_t child = lindex_inner_ref(in, i);
 		struct lindex_run run;
 
 		if (!(child & LINDEX_TERM)) {
-			walk(ix, st, child, depth + 1);
+			walk(ix, st, child, level - 1, from, to, depth + 1);
 			continue;
 		}
 		lindex_term_run(lindex_inner_term(in, child), &run);
@@ -91,7 +94,7 @@ void lindex_get_stats(const struct lindex *ix, struct lindex_stats *st)
 		st->kind_leaves[LINDEX_KIND_INLINE] = slot->n != 0;
 		st->kind_runs[LINDEX_KIND_INLINE] = slot->n;
 	} else {
-		walk(ix, st, lindex_root_ref(word), 1);
+		walk(ix, st, lindex_root_ref(word), lindex_root_level(word), 0, UINT64_MAX, 1);
 	}
 	st->pool_bytes = lindex_pool_bytes(ix->pool);
 	if (!sp)

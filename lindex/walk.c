@@ -10,6 +10,8 @@ struct walk {
 	struct lindex *ix;
 	int (*fn)(void *ctx, const struct lindex_run *run);
 	void *ctx;
+	uint64_t next; /* no run may begin before it: the builder relies on their order */
+	bool any;
 };
 
 static int walk_runs(struct walk *w, const struct lindex_run *runs, uint32_t n)
@@ -17,12 +19,19 @@ static int walk_runs(struct walk *w, const struct lindex_run *runs, uint32_t n)
 	uint32_t i;
 	int err = 0;
 
-	for (i = 0; i < n && !err; i++)
+	for (i = 0; i < n && !err; i++) {
+		if (lindex_run_valid(&runs[i]) || runs[i].first < w->next || (w->any && !w->next))
+			return -EUCLEAN; /* pages that do not belong together */
+		w->next = runs[i].last + 1;
+		w->any = true;
 		err = w->fn(w->ctx, &runs[i]);
+	}
 	return err;
 }
 
-static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
+/* The node at @level whose fence is [@lo, @hi]; of the root only @hi is known. */
+static int walk_node(struct walk *w, uint32_t ref, uint32_t level, uint64_t lo, uint64_t hi,
+		     bool root)
 {
 	struct lindex_space *sp = w->ix->space;
 	struct lindex_run *runs = w->ix->pool->scratch->runs;
@@ -32,6 +41,7 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 	/* A page may go while its children are walked: it is fetched anew for each child. */
 	for (i = 0; i < n && !err; i++) {
 		const struct lindex_inner *in;
+		uint64_t from, to;
 		uint32_t child;
 
 		if (sp->paged) {
@@ -40,19 +50,23 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 		}
 		if (err)
 			return err;
+		if (!root && lindex_node_base(lindex_node_at(sp, ref)) != lo)
+			return -EUCLEAN;
 		if (!level)
 			return walk_runs(w, runs,
 					 lindex_leaf_decode(lindex_node_at(sp, ref), runs));
 		in = (const struct lindex_inner *)lindex_node_at(sp, ref);
 		n = lindex_node_n(&in->head);
 		child = lindex_inner_ref(in, i);
+		if (!lindex_child_fence(in, i, hi, &from, &to))
+			return -EUCLEAN;
 		if (child & LINDEX_TERM) {
 			struct lindex_run run;
 
 			lindex_term_run(lindex_inner_term(in, child), &run);
-			err = w->fn(w->ctx, &run);
+			err = walk_runs(w, &run, 1);
 		} else {
-			err = walk_node(w, child, level - 1);
+			err = walk_node(w, child, level - 1, from, to, false);
 		}
 	}
 	return err;
@@ -62,10 +76,11 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level)
 int lindex_each_run(struct lindex *ix, int (*fn)(void *ctx, const struct lindex_run *run),
 		    void *ctx)
 {
-	struct walk w = { ix, fn, ctx };
+	struct walk w = { .ix = ix, .fn = fn, .ctx = ctx };
 
 	if (ix->root & LINDEX_ROOT_INLINE)
 		return walk_runs(&w, lindex_slot_of(ix, ix->root)->runs,
 				 lindex_slot_of(ix, ix->root)->n);
-	return walk_node(&w, lindex_root_ref(ix->root), lindex_root_level(ix->root));
+	return walk_node(&w, lindex_root_ref(ix->root), lindex_root_level(ix->root), 0, UINT64_MAX,
+			 true);
 }

@@ -155,8 +155,17 @@ static void walk(struct lindex *ix)
 	}
 }
 
+static int write_nothing(void *ctx, const void *bytes, size_t len)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)len;
+	return 0;
+}
+
 static void use(struct lindex *ix, uint64_t seed)
 {
+	const struct lindex_sink nowhere = { .write = write_nothing };
 	struct lindex_stats stats;
 	struct rng rng;
 	int rc;
@@ -174,6 +183,11 @@ static void use(struct lindex *ix, uint64_t seed)
 	}
 	lindex_get_stats(ix, &stats);
 	CHECK(stats.pool_bytes <= 64u << 20, "%llu bytes", (unsigned long long)stats.pool_bytes);
+	CHECK(stats.nodes <= 64 * stats.resident_pages, "%llu nodes",
+	      (unsigned long long)stats.nodes);
+	CHECK(lindex_dump(ix, &nowhere) == 0, "dump");
+	rc = lindex_save(ix, &nowhere);
+	CHECK(expected(rc), "save is %d", rc);
 	walk(ix);
 	(void)lindex_evict(ix, 2);
 	(void)lindex_check(ix, NULL);

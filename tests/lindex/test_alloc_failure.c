@@ -6,6 +6,7 @@
  */
 #include "every_shape.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -526,6 +527,230 @@ Test(alloc_failure, wide_removes_need_no_memory)
 		alloc_probe_fail_all(&s.w.probe, false);
 		scene_close(&s);
 	}
+}
+
+/* ---- At the cap that another index has used up ---------------------------------------------------------- */
+
+/*
+ * Two indexes of one pool. The first is what is asked about; the second is filled until nothing more
+ * goes in. Neither has a twin: what the second holds follows from the key.
+ */
+struct full_pool {
+	struct alloc_probe probe;
+	struct lindex_pool *pool;
+	struct lindex *ix, *filler;
+	uint64_t filled;
+};
+
+static void full_pool_open(struct full_pool *f, uint64_t cap)
+{
+	struct lindex_pool_config cfg = { .cap_bytes = cap };
+
+	memset(f, 0, sizeof(*f));
+	alloc_probe_init(&f->probe);
+	cfg.allocator = &f->probe.allocator;
+	CHECK(lindex_pool_create(&cfg, &f->pool) == 0, "pool");
+	CHECK(lindex_create(f->pool, NULL, &f->ix) == 0, "index");
+	CHECK(lindex_create(f->pool, NULL, &f->filler) == 0, "index");
+}
+
+static void full_pool_close(struct full_pool *f)
+{
+	assert_sound(f->ix);
+	assert_sound(f->filler);
+	lindex_free(f->ix);
+	lindex_free(f->filler);
+	CHECK(lindex_pool_free(f->pool) == 0, "pool is busy");
+	alloc_probe_assert_empty(&f->probe);
+}
+
+static struct lindex_run filler_run(uint64_t i)
+{
+	uint64_t state = i, hash = rng_splitmix(&state);
+
+	return RUN(32 * i, 32 * i + hash % 30, hash >> 34, 1, 0);
+}
+
+static void fill_up(struct full_pool *f)
+{
+	for (int rc = 0, round = 0; round < 2; round++, rc = 0) {
+		while (!rc) {
+			struct lindex_run run = filler_run(f->filled);
+
+			rc = lindex_insert(f->filler, &run);
+			f->filled += !rc;
+		}
+		CHECK(rc == -ENOMEM, "insert is %d", rc);
+		lindex_pool_reclaim(f->pool);
+	}
+	CHECK(f->filled > 1000, "full with %" PRIu64 " runs", f->filled);
+}
+
+/* Of the filler: whole runs, here and there. Return: 0, or -ENOMEM where a snapshot excuses it. */
+static int remove_fillers(struct full_pool *f, uint64_t count, bool snapshot)
+{
+	int rc = 0;
+
+	for (uint64_t i = 0; i < count && !rc; i++) {
+		struct lindex_run run = filler_run(i * 997 % f->filled);
+
+		harness_step("filler", i);
+		rc = lindex_remove(f->filler, run.first, run.last);
+		CHECK(rc == 0 || (snapshot && rc == -ENOMEM), "remove of a whole run is %d", rc);
+	}
+	return rc;
+}
+
+#define SLOPED_STRIDE 32u
+
+static struct lindex_run sloped_run(uint64_t i, uint64_t slope)
+{
+	struct lindex_run run = RUN(i * SLOPED_STRIDE, i * SLOPED_STRIDE, i * slope, 0, 0);
+
+	run.mapped = 1;
+	return run;
+}
+
+static void build_sloped(struct full_pool *f, uint64_t n, uint64_t slope)
+{
+	struct lindex_stats stats;
+	struct twin t;
+
+	twin_init(&t);
+	for (uint64_t i = 0; i < n; i++) {
+		struct lindex_run run = sloped_run(i, slope);
+
+		twin_append(&t, &run);
+	}
+	CHECK(lindex_build(f->ix, t.runs, t.n, NULL) == 0, "build");
+	twin_destroy(&t);
+	lindex_get_stats(f->ix, &stats);
+	CHECK(stats.kind_leaves[LINDEX_KIND_PRESENCE] > n / 600, "%" PRIu64 " leaves of that kind",
+	      stats.kind_leaves[LINDEX_KIND_PRESENCE]);
+}
+
+/* No line through what is left of a leaf is better than the one it had: it must not get larger. */
+static void thin_out_sloped(uint64_t cap, uint64_t n, uint64_t slope)
+{
+	struct lindex_run run, want;
+	uint8_t *gone = calloc(n, 1);
+	struct full_pool f;
+	struct rng rng;
+	int rc;
+
+	CHECK(gone, "memory");
+	rng_init(&rng, harness_seed(), slope);
+	full_pool_open(&f, cap);
+	build_sloped(&f, n, slope);
+	fill_up(&f);
+	alloc_probe_fail_all(&f.probe, true);
+	for (uint64_t step = 0; step < n / 2; step++) {
+		uint64_t i = rng_below(&rng, n), key = i * SLOPED_STRIDE;
+
+		/* First in one place of each leaf, then anywhere. */
+		if (step < n / 20)
+			key = (i = step * 20) * SLOPED_STRIDE;
+		harness_step("sloped", step);
+		rc = lindex_remove(f.ix, key, key + rng_below(&rng, SLOPED_STRIDE));
+		CHECK(rc == 0, "remove of a whole run, slope %" PRIu64 ": %d", slope, rc);
+		gone[i] = 1;
+		CHECK(lindex_pool_bytes(f.pool) <= cap, "over the cap");
+	}
+	alloc_probe_fail_all(&f.probe, false);
+	for (uint64_t i = 0; i < n; i++) {
+		harness_step("sloped, after", i);
+		rc = lindex_lookup(f.ix, i * SLOPED_STRIDE, &run);
+		want = sloped_run(i, slope);
+		CHECK(gone[i] ? rc == -ENOENT : rc == 0 && run_equal(&run, &want), "%d %s", rc,
+		      run_text(&run));
+	}
+	full_pool_close(&f);
+	free(gone);
+}
+
+Test(alloc_failure, removes_from_sloped_strides_go_through_at_the_cap)
+{
+	static const uint64_t slopes[] = { 1, 3, 7, 1000, 100000, 1u << 31, 12345678901 };
+
+	for (size_t i = 0; i < sizeof(slopes) / sizeof(slopes[0]); i++) {
+		thin_out_sloped(LINDEX_POOL_MIN_BYTES, 20000, slopes[i]);
+	}
+	thin_out_sloped(2 << 20, 200000, 100000);
+}
+
+static struct lindex_run reserved_run(struct rng *rng, bool wide)
+{
+	struct lindex_run run = RUN(rng_below(rng, 2000) * 1000 + 950, 0, rng_bits(rng, 30), 1, 0);
+
+	if (wide) { /* nothing in common with its neighbours */
+		run.value = rng_u64(rng);
+		run.tag = (uint16_t)rng_u64(rng);
+		run.step = 0;
+	}
+	run.last = run.first + 3;
+	return run;
+}
+
+/*
+ * What was promised to one index, removes of another do not take: not even if a snapshot keeps what they
+ * replace, so that they go on until nothing else is left.
+ */
+static void keep_promise(uint64_t cap, uint32_t promised, uint64_t removes, bool snapshot)
+{
+	struct lindex *snap = NULL;
+	struct full_pool f;
+	struct twin t;
+	struct rng rng;
+	int rc;
+
+	rng_init(&rng, harness_seed(), removes);
+	twin_init(&t);
+	full_pool_open(&f, cap);
+	for (uint64_t i = 0; i < 2000; i++) {
+		struct lindex_run run = RUN(i * 1000, i * 1000 + rng_below(&rng, 900),
+					    rng_bits(&rng, 30), 1, 0);
+
+		CHECK(lindex_insert(f.ix, &run) == 0, "insert");
+		twin_insert(&t, &run);
+	}
+	rc = lindex_reserve(f.ix, promised);
+	CHECK(rc == 0, "reserve is %d", rc);
+	fill_up(&f);
+	if (snapshot)
+		CHECK(lindex_snapshot(f.filler, &snap) == 0, "snapshot");
+	rc = remove_fillers(&f, removes, snapshot);
+	CHECK(rc || !snapshot, "%" PRIu64 " removes do not use up everything", removes);
+	alloc_probe_fail_all(&f.probe, true);
+	for (uint32_t i = 0; i < promised; i++) {
+		struct lindex_run run = reserved_run(&rng, i % 2);
+
+		harness_step("promised", i);
+		rc = lindex_insert(f.ix, &run);
+		CHECK(rc == 0, "promised insert %u of %u after %" PRIu64 " removes is %d", i + 1,
+		      promised, removes, rc);
+		twin_insert(&t, &run);
+	}
+	/* And the other way round: the filler's removes still go through. */
+	lindex_free(snap);
+	remove_fillers(&f, removes + 200, false);
+	alloc_probe_fail_all(&f.probe, false);
+	assert_same(f.ix, &t);
+	full_pool_close(&f);
+	twin_destroy(&t);
+}
+
+Test(alloc_failure, reserve_is_kept_from_removes_of_other_indexes)
+{
+	for (uint64_t removes = 0; removes <= 1000; removes = removes * 3 + 60)
+		keep_promise(1 << 20, 4, removes, false);
+	keep_promise(6 << 20, 4, 600, false);
+}
+
+/* Disabled: a reserved insert that needs a page leaves 24 others alone, even where removes took them. */
+Test(alloc_failure, reserve_is_kept_from_removes_beside_a_snapshot, .disabled = true)
+{
+	for (uint32_t promised = 1; promised <= 20; promised = promised * 2 + 2)
+		keep_promise(2 << 20, promised, 100000, true);
 }
 
 Test(alloc_failure, build_over_the_cap_leaves_the_old_contents)

@@ -5,6 +5,7 @@
  */
 #include "every_shape.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,9 @@
 #include "images.h"
 #include "same.h"
 #include "world.h"
+/* Private: nodes put together by hand. */
+#include "image.h"
+#include "internal.h"
 
 static const struct lindex_config configs[] = {
 	{ 0 },
@@ -242,6 +246,64 @@ Test(image, does_not_depend_on_simd_or_allocator)
 	image_destroy(&a);
 	image_destroy(&b);
 	twin_destroy(&t);
+}
+
+/* FNV-1a, which is nothing of lindex's own. */
+static uint64_t sum_of(const struct image *im)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < im->len; i++)
+		sum = (sum ^ im->bytes[i]) * 0x100000001b3u;
+	return sum;
+}
+
+static void print_sums(FILE *out)
+{
+	static const size_t sizes[] = { 0, 1, 2, 3, 4, 5, 40, 700, 6000 };
+	struct image im = { 0 };
+	struct twin t;
+
+	for (unsigned int shape = 0; shape < SHAPE_COUNT; shape++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			make((enum shape)shape, sizes[i], &t);
+			for (size_t j = 0; j < CONFIGS; j++) {
+				image_of(&im, &t, configs[j].epsilon, configs[j].node_bytes);
+				fprintf(out, "%s %zu config %zu: %zu bytes, %016" PRIx64 "\n",
+					shape_name((enum shape)shape), sizes[i], j, im.len,
+					sum_of(&im));
+			}
+			twin_destroy(&t);
+		}
+	}
+	image_destroy(&im);
+}
+
+/*
+ * LINDEX_SUMS names a file. Where there is none, this machine's sums are written to it; where there is one,
+ * another machine has, and they have to be the same.
+ */
+Test(image, is_the_same_on_every_machine)
+{
+	const char *path = getenv("LINDEX_SUMS");
+	char mine[200], theirs[200];
+	FILE *file, *sums;
+
+	if (!path || !*path)
+		cr_skip_test("LINDEX_SUMS names no file to compare with: ./dev bigendian does");
+	file = fopen(path, "r");
+	sums = file ? tmpfile() : fopen(path, "w");
+	CHECK(sums, "no file for the sums");
+	print_sums(sums);
+	if (file) {
+		rewind(sums);
+		while (fgets(mine, sizeof(mine), sums))
+			CHECK(fgets(theirs, sizeof(theirs), file) && !strcmp(mine, theirs),
+			      "here %sthere %s", mine, theirs);
+		CHECK(!fgets(theirs, sizeof(theirs), file), "there %s", theirs);
+		fclose(file);
+	}
+	CHECK(fclose(sums) == 0, "writing the sums");
 }
 
 /* ---- Limits ----------------------------------------------------------------------------------------------- */
@@ -505,4 +567,174 @@ Test(damage, by_splicing_two_images_is_refused_or_exact)
 	image_destroy(&a);
 	image_destroy(&b);
 	image_destroy(&mixed);
+}
+
+/* ---- Forgery -------------------------------------------------------------------------------------------------- */
+
+/*
+ * Images made by hand, every node sound in itself and every checksum good. Page 1 has leaves, page 2 (or
+ * page 1, where there is no leaf) one inner node.
+ */
+struct forged {
+	struct image im;
+	uint32_t leaf_pages, leaf_units, leaves;
+};
+
+static void forge(struct forged *f, uint32_t leaf_pages)
+{
+	static const uint8_t zeroes[4 * LINDEX_PAGE_BYTES];
+
+	*f = (struct forged){ .leaf_pages = leaf_pages };
+	image_set(&f->im, zeroes, (3 + leaf_pages) * LINDEX_PAGE_BYTES);
+}
+
+typedef uint32_t fit_function(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			      bool slack, struct lindex_plan *plan);
+
+/* Return: its entry. */
+static struct lindex_entry forge_leaf(struct forged *f, fit_function *fit,
+				      const struct lindex_run *runs, uint32_t n)
+{
+	uint32_t ref = LINDEX_PAGE_UNITS + f->leaf_units;
+	struct lindex_plan plan = { 0 };
+
+	CHECK(fit(runs, n, 8, false, &plan) == n, "%u runs are too many for a leaf", n);
+	lindex_leaf_encode(&plan, runs, f->im.bytes + (size_t)ref * LINDEX_UNIT_BYTES, 0);
+	f->leaf_units += plan.units;
+	f->leaves++;
+	return (struct lindex_entry){ .sep = runs[0].first, .ref = ref };
+}
+
+static void forge_root(struct forged *f, const struct lindex_entry *e, uint32_t n, uint64_t runs)
+{
+	struct lindex_image_header *h = (struct lindex_image_header *)f->im.bytes;
+	uint32_t page = 1 + f->leaf_pages;
+
+	lindex_inner_encode(e, n, 1, 0, 7, f->im.bytes + (size_t)page * LINDEX_PAGE_BYTES);
+	h->magic = lindex_to64(LINDEX_IMAGE_MAGIC);
+	h->version = lindex_to32(LINDEX_IMAGE_VERSION);
+	h->page_bytes = lindex_to32(LINDEX_PAGE_BYTES);
+	h->epsilon = lindex_to32(16);
+	h->node_bytes = lindex_to32(512);
+	h->leaf_pages = lindex_to32(f->leaf_pages);
+	h->inner_pages = h->sum_pages = lindex_to32(1);
+	h->pages = lindex_to32(3 + f->leaf_pages);
+	h->root = lindex_to64(lindex_root_word(page * LINDEX_PAGE_UNITS, 1));
+	h->runs = lindex_to64(runs);
+	h->nodes = lindex_to64(1 + f->leaves);
+	CHECK(image_fix_checksums(&f->im), "no place for checksums");
+}
+
+#define FORGED_RUNS 20u
+
+struct forged_leaf {
+	const char *kind;
+	fit_function *fit;
+	uint64_t gap, len, hole_at,
+		hole; /* run i at 100 + i * gap; from run hole_at on, hole later */
+};
+
+/* The first @n runs of a leaf of that kind. */
+static void draw_forged(const struct forged_leaf *l, struct lindex_run *runs, uint32_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t first = 100 + i * l->gap + (i >= l->hole_at ? l->hole : 0);
+
+		runs[i] = RUN(first, first + l->len - 1, 1000000 + i * i * 7919 % 1000, 1, 0);
+		runs[i].mapped = 1;
+	}
+}
+
+/* The image of that leaf, and of another whose separator is @sep. Return: what a certifier thinks. */
+static int certify_two_leaves(const struct forged_leaf *l, uint64_t sep, struct lindex_reason *why)
+{
+	struct lindex_run runs[FORGED_RUNS], other[2];
+	struct lindex_entry e[2];
+	struct forged f;
+	int rc;
+
+	draw_forged(l, runs, FORGED_RUNS);
+	other[0] = RUN(sep, sep + 9, 7777, 1, 0);
+	other[1] = RUN(sep + 20, sep + 29, 9999, 1, 0);
+	forge(&f, 1);
+	e[0] = forge_leaf(&f, l->fit, runs, FORGED_RUNS);
+	e[1] = forge_leaf(&f, lindex_lines_fit, other, 2);
+	forge_root(&f, e, 2, 2 + (sep < runs[FORGED_RUNS - 1].first ? l->hole_at : FORGED_RUNS));
+	rc = lindex_certify(f.im.bytes, f.im.len, NULL, NULL, why);
+	if (rc == 0)
+		refused_or_exact(&f.im);
+	image_destroy(&f.im);
+	return rc;
+}
+
+/* The runs behind the hole are out of reach, so they offend nothing; the answer would be a hole too wide. */
+Test(damage, a_hole_beyond_its_fence_is_refused)
+{
+	static const struct forged_leaf leaves[] = {
+		{ "lines", lindex_lines_fit, 20, 10, 2, 4000 },
+		{ "sparse", lindex_sparse_fit, 20, 10, 2, 4000 },
+		{ "dense", lindex_dense_fit, 1, 1, 10, 6 },
+		{ "presence", lindex_presence_fit, 16, 1, 10, 64 },
+	};
+	struct lindex_reason why;
+
+	for (size_t i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		const struct forged_leaf *l = &leaves[i];
+		uint64_t hole = 100 + (l->hole_at - 1) * l->gap + l->len;
+		int rc;
+
+		harness_step(l->kind, 0);
+		why = (struct lindex_reason){ 0 };
+		rc = certify_two_leaves(l, 100000, &why);
+		CHECK(rc == 0, "the same with a fence behind the last run is %d: %s", rc, why.text);
+		for (uint64_t off = 1; off < l->hole; off += 1 + l->hole / 6) {
+			rc = certify_two_leaves(l, hole + off, &why);
+			CHECK(rc == -EUCLEAN && strstr(why.text, "N3"),
+			      "fence at %" PRIu64 ": %d %s", hole + off, rc, rc ? why.text : "");
+		}
+	}
+}
+
+/* A lookup that ends at a terminal run has touched something, too. */
+static void certify_terminals(uint32_t n, uint64_t gap)
+{
+	struct lindex_entry e[LINDEX_INNER_MAX];
+	struct lindex_limits limits = { 0 };
+	struct lindex_cert cert;
+	struct lindex *ix;
+	struct forged f;
+	struct twin t;
+
+	harness_step("terminal runs", n);
+	twin_init(&t);
+	for (uint32_t i = 0; i < n; i++) {
+		struct lindex_run run = RUN(5 + i * gap, 5 + i * gap + gap / 3, i * i, 1, 0);
+
+		run.mapped = 1;
+		twin_append(&t, &run);
+		e[i] = (struct lindex_entry){ .sep = run.first, .ref = LINDEX_TERM, .run = run };
+	}
+	forge(&f, 0);
+	forge_root(&f, e, n, n);
+	CHECK(lindex_open_image(pool, f.im.bytes, f.im.len, NULL, &cert, NULL, &ix) == 0, "open");
+	CHECK(cert.runs == n && cert.nodes == 1, "another tree");
+	assert_same(ix, &t);
+	assert_cert_bounds(ix, &t, &cert);
+	lindex_free(ix);
+	limits.max_lines = cert.lines - 1;
+	CHECK(lindex_certify(f.im.bytes, f.im.len, &limits, NULL, NULL) == -E2BIG, "lines");
+	limits = (struct lindex_limits){ .max_lines = 1 };
+	CHECK(lindex_certify(f.im.bytes, f.im.len, &limits, NULL, NULL) == -E2BIG, "one line");
+	image_destroy(&f.im);
+	twin_destroy(&t);
+}
+
+Test(damage, a_root_of_terminal_runs_is_certified_with_what_they_cost)
+{
+	static const uint32_t sizes[] = { 1, 2, 7, 8, 9, 31, 50, 85 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		certify_terminals(sizes[i], 100);        /* keys of 4 bytes */
+		certify_terminals(sizes[i], 1ull << 40); /* and of 8 */
+	}
 }

@@ -13,6 +13,8 @@
 #include "pages.h"
 #include "same.h"
 #include "world.h"
+/* Private: models in stored pages, to be spoilt. */
+#include "node.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -324,6 +326,64 @@ Test(pager, cap_holds_for_an_index_much_larger_than_it)
 	CHECK(p.probe.peak_bytes <= cap, "%" PRIu64 " bytes at peak", p.probe.peak_bytes);
 	close_paged(&p);
 	twin_destroy(&donor);
+}
+
+static int write_nothing(void *ctx, const void *bytes, size_t len)
+{
+	uint64_t *sum = ctx;
+
+	(void)bytes;
+	*sum += len;
+	return 0;
+}
+
+static void assert_peak(const struct paged *p, uint64_t cap)
+{
+	CHECK(p->probe.peak_bytes <= cap, "%" PRIu64 " bytes at peak under a cap of %" PRIu64,
+	      p->probe.peak_bytes, cap);
+}
+
+/* Everything that walks the whole index lets go of pages as it goes. */
+static void use_whole_index_under(uint64_t cap, size_t n)
+{
+	const struct lindex_sink nowhere = { .write = write_nothing, .ctx = &(uint64_t){ 0 } };
+	struct image paged = { 0 }, plain = { 0 };
+	struct paged p;
+	struct rng rng;
+
+	harness_step("cap", cap);
+	rng_init(&rng, harness_seed(), n);
+	open_paged(&p, NULL, cap);
+	build(&p, SHAPE_SPARSE_RANDOM, n, &rng);
+	CHECK(stats_of(&p).pages * LINDEX_PAGE_BYTES > 2 * cap, "%" PRIu64 " pages are not much",
+	      stats_of(&p).pages);
+	image_of(&plain, &p.twin, 0, 0);
+	image_save(&paged, p.ix);
+	CHECK(image_equal(&paged, &plain), "not the canonical image");
+	assert_sound(p.ix);
+	CHECK(lindex_dump(p.ix, &nowhere) == 0, "dump");
+	commit(&p);
+	reopen(&p);
+	image_save(&paged, p.ix);
+	CHECK(image_equal(&paged, &plain), "not the canonical image, opened again");
+	assert_same_walk(p.ix, &p.twin);
+	/* Once more over the old contents, which stay until it is done; and then all of it goes. */
+	build(&p, SHAPE_SPARSE_RANDOM, n, &rng);
+	assert_sound(p.ix);
+	assert_same_walk(p.ix, &p.twin);
+	CHECK(lindex_remove(p.ix, 0, UINT64_MAX) == 0, "remove of everything");
+	assert_sound(p.ix);
+	CHECK(stats_of(&p).runs == 0, "something is left");
+	assert_peak(&p, cap);
+	close_paged(&p);
+	image_destroy(&paged);
+	image_destroy(&plain);
+}
+
+Test(pager, builds_and_saves_of_an_index_much_larger_than_the_cap)
+{
+	use_whole_index_under(1 << 20, 120000);
+	use_whole_index_under(3 << 20, 300000);
 }
 
 static uint64_t hashed(uint64_t i)
@@ -666,7 +726,10 @@ static void assert_answer_is_bounded(int rc, const struct lindex_run *run, uint6
 
 static void use_corrupt(struct paged *p, struct corruption *c)
 {
+	const struct lindex_sink nowhere = { .write = write_nothing, .ctx = &(uint64_t){ 0 } };
 	struct lindex_cursor cur;
+	struct lindex_stats stats;
+	struct lindex_cert touched;
 	struct lindex_run run;
 	int rc;
 
@@ -676,6 +739,9 @@ static void use_corrupt(struct paged *p, struct corruption *c)
 
 		rc = lookup_resident(p->ix, key, &run);
 		assert_answer_is_bounded(rc, &run, key);
+		rc = lindex_explain(p->ix, key, &run, &touched);
+		if (rc != -EAGAIN)
+			assert_answer_is_bounded(rc, &run, key);
 		run = RUN(key, key, 5, 0, 5);
 		rc = i % 3 ? 0 : lindex_insert(p->ix, &run);
 		CHECK(rc == 0 || rc == -EUCLEAN || rc == -EIO, "insert is %d", rc);
@@ -686,6 +752,14 @@ static void use_corrupt(struct paged *p, struct corruption *c)
 	lindex_cursor_init(&cur, p->ix, p->twin.runs[rng_below(&c->rng, p->twin.n)].first);
 	for (int i = 0; i < 20 && next_resident(&cur, &run) == 0; i++)
 		CHECK(run.first <= run.last, "%s", run_text(&run));
+	lindex_get_stats(p->ix, &stats);
+	CHECK(stats.nodes <= stats.resident_pages * LINDEX_PAGE_UNITS,
+	      "%" PRIu64 " nodes in %" PRIu64 " pages", stats.nodes, stats.resident_pages);
+	CHECK(lindex_dump(p->ix, &nowhere) == 0, "dump");
+	rc = lindex_save(p->ix, &nowhere);
+	CHECK(rc == 0 || rc == -EUCLEAN || rc == -EIO, "save is %d", rc);
+	rc = lindex_check(p->ix, NULL);
+	CHECK(rc == 0 || rc == -EUCLEAN || rc == -EIO, "check is %d", rc);
 }
 
 EVERY_SHAPE(pager, corrupted_pages_never_lead_out_of_bounds)
@@ -730,6 +804,163 @@ Test(pager, zeroed_page_is_euclean)
 		refused += lindex_load(p.ix, p.twin.runs[i].first) == -EUCLEAN;
 	cr_assert_eq(refused, (p.twin.n + 9) / 10);
 	close_paged(&p);
+}
+
+/*
+ * Shape, order and checksums of others would be content: only a model leads elsewhere. Each of the three:
+ * predicts 0 and looks nowhere else; predicts the end; looks at too few. Return: nodes spoilt.
+ */
+static uint64_t spoil_models(uint8_t *page, uint8_t kind, unsigned int how)
+{
+	uint64_t spoilt = 0;
+
+	for (uint32_t at = 0; at < LINDEX_PAGE_UNITS;) {
+		struct lindex_node *node = (void *)(page + (size_t)at * LINDEX_UNIT_BYTES);
+		struct lindex_sparse *s = (struct lindex_sparse *)node;
+		struct lindex_inner *in = (struct lindex_inner *)node;
+
+		at += node->kind ? node->units : 1;
+		if (node->kind != kind || lindex_node_n(node) < 10)
+			continue;
+		if (kind == LINDEX_NODE_SPARSE) {
+			s->mul = how == 1 ? lindex_to32(UINT32_MAX) : how ? s->mul : 0;
+			s->post = how == 1 ? 0 : s->post;
+			s->below = 0;
+			s->window = lindex_to16(1);
+		} else {
+			in->mul = how == 1 ? lindex_to32(UINT32_MAX) : how ? in->mul : 0;
+			in->post = how == 1 ? 0 : in->post;
+			in->below = in->above = 0;
+			in->window = lindex_to16(8);
+			in->start_max = lindex_to16(
+				(uint16_t)(lindex_pad8(lindex_node_n(node)) - 8));
+		}
+		spoilt++;
+	}
+	return spoilt;
+}
+
+/* Every call comes to an end, and no answer is a wrong one. */
+static void use_spoilt_models(struct paged *p, uint64_t step)
+{
+	const struct lindex_sink nowhere = { .write = write_nothing, .ctx = &(uint64_t){ 0 } };
+	struct lindex_run run, want;
+	struct lindex_stats stats;
+	uint64_t refused = 0;
+
+	for (size_t i = 0; i < p->twin.n; i += 7) {
+		uint64_t key = p->twin.runs[i].last;
+		int rc = lookup_resident(p->ix, key, &run);
+
+		harness_step("spoilt", step * 1000000 + i);
+		refused += rc == -EUCLEAN;
+		if (rc == -EUCLEAN)
+			continue;
+		CHECK(rc == 0, "lookup is %d", rc);
+		twin_lookup(&p->twin, key, &want);
+		CHECK(run_equal(&run, &want), "%s, not %s", run_text(&run), run_text(&want));
+	}
+	CHECK(refused > 0, "no model was found out");
+	lindex_get_stats(p->ix, &stats);
+	CHECK(stats.runs < p->twin.n, "%" PRIu64 " runs of %zu", stats.runs, p->twin.n);
+	CHECK(lindex_dump(p->ix, &nowhere) == 0, "dump");
+	CHECK(lindex_check(p->ix, NULL) == -EUCLEAN, "check finds nothing");
+}
+
+Test(pager, windows_of_stored_pages_are_not_believed, .timeout = 120)
+{
+	static const uint8_t kinds[] = { LINDEX_NODE_SPARSE, LINDEX_NODE_INNER };
+	uint8_t bytes[LINDEX_PAGE_BYTES] __attribute__((aligned(64)));
+	struct page_file *pf;
+	struct paged p;
+	struct rng rng;
+
+	/* Five: a window of 8 around a good prediction may well do in an inner node. */
+	for (unsigned int step = 0; step < 5; step++) {
+		uint64_t spoilt = 0;
+
+		harness_step("spoilt", step);
+		rng_init(&rng, harness_seed(), 17);
+		open_paged(&p, NULL, 0);
+		pf = &p.pf;
+		build(&p, SHAPE_SPARSE_RANDOM, 5000, &rng);
+		commit(&p);
+		for (uint32_t page = 1; page < pf->highest; page++) {
+			page_file_read(pf, page, bytes);
+			spoilt += spoil_models(bytes, kinds[step % 2], step / 2);
+			page_file_write(pf, page, bytes);
+		}
+		CHECK(spoilt > 0, "no such node");
+		reopen(&p);
+		use_spoilt_models(&p, step);
+		close_paged(&p);
+	}
+}
+
+/* Refs of each inner node: the first two in each other's place, or all the same. Return: nodes changed. */
+static uint64_t misdirect(uint8_t *page, bool all_the_same)
+{
+	uint64_t changed = 0;
+
+	for (uint32_t at = 0; at < LINDEX_PAGE_UNITS;) {
+		struct lindex_node *node = (void *)(page + (size_t)at * LINDEX_UNIT_BYTES);
+		struct lindex_inner *in = (struct lindex_inner *)node;
+		lindex_le32 *ref, first;
+
+		at += node->kind ? node->units : 1;
+		if (node->kind != LINDEX_NODE_INNER || lindex_node_n(node) < 2)
+			continue;
+		ref = lindex_inner_refs(in);
+		first = ref[0];
+		ref[0] = ref[1];
+		ref[1] = first;
+		for (uint32_t i = 0; all_the_same && i < lindex_node_n(node); i++)
+			ref[i] = first;
+		changed++;
+	}
+	return changed;
+}
+
+/* Each page is sound, but they are not one index: nothing is walked twice, and no image is made of it. */
+static void use_misdirected(size_t n, bool all_the_same)
+{
+	const struct lindex_sink nowhere = { .write = write_nothing, .ctx = &(uint64_t){ 0 } };
+	uint8_t bytes[LINDEX_PAGE_BYTES] __attribute__((aligned(64)));
+	struct lindex_stats stats;
+	uint64_t changed = 0;
+	struct paged p;
+	struct rng rng;
+
+	harness_step("misdirected", n);
+	rng_init(&rng, harness_seed(), 18);
+	open_paged(&p, NULL, 0);
+	build(&p, SHAPE_SPARSE_RANDOM, n, &rng);
+	commit(&p);
+	for (uint32_t page = 1; page < p.pf.highest; page++) {
+		page_file_read(&p.pf, page, bytes);
+		changed += misdirect(bytes, all_the_same);
+		page_file_write(&p.pf, page, bytes);
+	}
+	CHECK(changed > 0, "no inner node");
+	reopen(&p);
+	for (size_t i = 0; i < p.twin.n; i += 5)
+		CHECK(lindex_load(p.ix, p.twin.runs[i].first) == 0, "each page is sound");
+	stats = stats_of(&p);
+	CHECK(stats.nodes && stats.nodes <= stats.resident_pages * LINDEX_PAGE_UNITS,
+	      "%" PRIu64 " nodes in %" PRIu64 " pages", stats.nodes, stats.resident_pages);
+	CHECK(stats.runs < p.twin.n, "%" PRIu64 " runs of %zu", stats.runs, p.twin.n);
+	CHECK(lindex_dump(p.ix, &nowhere) == 0, "dump");
+	CHECK(lindex_check(p.ix, NULL) == -EUCLEAN, "check finds nothing");
+	CHECK(lindex_save(p.ix, &nowhere) == -EUCLEAN, "an image of senseless runs");
+	close_paged(&p);
+}
+
+Test(pager, pages_that_do_not_belong_together_are_neither_walked_twice_nor_saved)
+{
+	use_misdirected(300, false);
+	use_misdirected(300, true);
+	use_misdirected(100000, false);
+	use_misdirected(100000, true);
 }
 
 Test(pager, noise_for_a_root_is_euclean_or_harmless)
