@@ -8,10 +8,17 @@
 #define EPSILON_DEFAULT    16u
 #define NODE_BYTES_DEFAULT 512u
 
-/* Pages that one update may take at worst, after a few more have made the tree higher (update.c, U3). */
-static uint32_t update_pages(const struct lindex *ix)
+/*
+ * Pages that one of the next @n updates may take at worst (update.c, U3): 3 on each inner level, one for a
+ * new root, two for leaves. The first may make the tree higher; each level more takes 16 times as many.
+ */
+static uint32_t update_pages(const struct lindex *ix, uint32_t n)
 {
-	return 3 * (lindex_root_level(ix->root) + 2) + 2;
+	uint32_t levels = lindex_root_level(ix->root) + 1;
+
+	for (; n >= 16 && levels < LINDEX_MAX_LEVEL; n /= 16)
+		levels++;
+	return 3 * levels + 3;
 }
 
 /** lindex_new() - An empty read-write index without a space, listed in its pool. */
@@ -106,7 +113,7 @@ void lindex_free(struct lindex *ix)
 int lindex_reserve(struct lindex *ix, uint32_t n)
 {
 	struct lindex_space *sp = ix->space;
-	uint64_t others, pages = update_pages(ix);
+	uint64_t others, pages = update_pages(ix, n);
 	int err;
 
 	if (ix->flags & LINDEX_IX_READONLY)

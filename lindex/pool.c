@@ -5,7 +5,7 @@
 #include "internal.h"
 #include "scratch.h"
 
-/* Free pages that only a remove may use: one remove at the greatest depth, twice. See update.c. */
+/* Free pages that only a remove may use: one remove at level 7, the greatest that 2^31 units need (update.c, U3). */
 #define STANDING_PAGES 24u
 
 #define COMPACT_SHARE     2u            /* lumps of more than this many times the nodes, and */

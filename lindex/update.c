@@ -12,15 +12,16 @@
  *
  *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish().
  *   U2  Before publish() the change can be undone (undo()); after it nothing can fail.
- *   U3  At most 3 leaves and 3 inner nodes per level are written, whatever is overwritten.
+ *   U3  At most 6 leaves (3 as a rule), 3 inner nodes per level and a new root are written, whatever
+ *       is overwritten (DESIGN.md, "how many nodes").
  *   U4  A remove that cuts no run writes leaves no larger than those it replaces: every kind of
  *       leaf encodes any subset of its runs in no more units (DESIGN.md, "remove never grows").
  */
 #include "internal.h"
 #include "scratch.h"
 
-#define MADE_MAX    64u
-#define STEP_BUDGET 8u /* nodes walked and freed per update: more than one update retires */
+#define MADE_MAX    64u /* U3: 6 + 3 * LINDEX_MAX_LEVEL + 1 at most */
+#define STEP_BUDGET 8u  /* nodes walked and freed per update: more than one update retires */
 
 /* One level of the cut. Entries il..ir of the list left.entries | right.entries are replaced. */
 struct cut {
@@ -284,17 +285,34 @@ static const struct lindex_node *leaf_before(const struct update *u)
 							       NULL;
 }
 
-/* As few leaves as it takes; halves that do not fit are halved. */
-static int make_halves(struct update *u, uint32_t lo, uint32_t hi)
+/* Most of s->runs[lo, hi), which are part of leaf @ref (or 0): laid anew, or with the line that they had. */
+static uint32_t fit_part(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref,
+			 struct lindex_plan *plan)
+{
+	uint32_t m = lindex_leaf_fit_most(u->s->runs + lo, hi - lo, u->ix->leaf_units, plan), k;
+	const struct lindex_dense *old;
+	struct lindex_plan p;
+
+	if (!ref)
+		return m;
+	old = (const struct lindex_dense *)lindex_node_at(u->sp, ref);
+	if (old->head.kind != LINDEX_NODE_DENSE && old->head.kind != LINDEX_NODE_PRESENCE)
+		return m;
+	k = lindex_dense_refit(old, u->s->runs + lo, hi - lo, u->ix->leaf_units, &p);
+	if (k > m)
+		*plan = p;
+	return k > m ? k : m;
+}
+
+/* Leaves for a part of leaf @ref (or 0): one; if laid anew it does not fit where it did, as few as it takes (U3). */
+static int make_parts(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref)
 {
 	struct lindex_plan plan;
 	uint32_t m;
 	int err = 0;
 
 	while (lo < hi && !err) {
-		m = hi - lo;
-		while (!fits(u, lo, lo + m, NULL, &plan))
-			m = (m + 1) / 2;
+		m = fits(u, lo, hi, NULL, &plan) ? hi - lo : fit_part(u, lo, hi, ref, &plan);
 		if (u->nfresh == SCRATCH_PIECES)
 			return -ENOMEM;
 		err = make_leaf(u, lo, lo + m, &plan, true);
@@ -329,10 +347,10 @@ static int make_leaves(struct update *u)
 		err = make_leaf(u, 0, mid, &plan, true);
 		return err ? err : make_leaf(u, mid, n, &second, true);
 	}
-	err = make_halves(u, 0, u->kept_left);
+	err = make_parts(u, 0, u->kept_left, u->left_leaf);
 	if (!err)
-		err = make_halves(u, u->kept_left, n - u->kept_right);
-	return err ? err : make_halves(u, n - u->kept_right, n);
+		err = make_parts(u, u->kept_left, n - u->kept_right, 0);
+	return err ? err : make_parts(u, n - u->kept_right, n, u->right_leaf);
 }
 
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
@@ -482,30 +500,43 @@ static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n
 	return 0;
 }
 
-/* Pack s->entries[0..n) into as few nodes as hold them, evenly. Leaves their entries in s->fresh. */
+/* The fewest nodes that hold e[0..n): each filled before the next. At most 3 (U3). */
+static uint32_t parts_needed(const struct lindex_entry *e, uint32_t n)
+{
+	uint32_t parts = 0, at = 0, bytes;
+
+	for (; at < n; parts++)
+		at += lindex_inner_fit(e + at, n - at, &bytes);
+	return parts;
+}
+
+/* How many of e[0..n) go into the first of @parts nodes: an even share, or what makes the rest fit the others. */
+static uint32_t part_of(const struct lindex_entry *e, uint32_t n, uint32_t parts)
+{
+	uint32_t m = n / parts, bytes, most;
+
+	if (parts == 1)
+		return n;
+	most = lindex_inner_fit(e, n, &bytes);
+	m = lindex_min32(m, most);
+	while (m < most && parts_needed(e + m, n - m) >= parts)
+		m += (most - m + 1) / 2;
+	return m;
+}
+
+/* Pack s->entries[0..n) into as few nodes as hold them, evenly if possible. Leaves their entries in s->fresh. */
 static int pack(struct update *u, uint32_t n, uint32_t level)
 {
 	const struct lindex_entry *e = u->s->entries;
-	uint32_t parts, i, bytes, at;
+	uint32_t parts = parts_needed(e, n), m;
 	int err = 0;
 
-	for (parts = 1; parts < n; parts++) {
-		for (i = at = 0; i < parts; i++) {
-			uint32_t m = (n - at) / (parts - i);
-
-			if (lindex_inner_fit(e + at, m, &bytes) < m)
-				break;
-			at += m;
-		}
-		if (i == parts)
-			break;
-	}
+	if (parts > SCRATCH_PIECES)
+		return -ENOMEM; /* only where a pager's pages do not belong together */
 	u->nfresh = 0;
-	for (i = at = 0; i < parts && n && !err; i++) {
-		uint32_t m = (n - at) / (parts - i);
-
-		err = make_inner(u, e + at, m, level);
-		at += m;
+	for (; parts && !err; parts--, e += m, n -= m) {
+		m = part_of(e, n, parts);
+		err = make_inner(u, e, m, level);
 	}
 	memcpy(u->s->fresh, u->s->next, u->nfresh * sizeof(u->s->fresh[0]));
 	return err;
