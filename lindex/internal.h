@@ -21,12 +21,13 @@ struct lindex_space;
  */
 struct lindex_limbo {
 	uint32_t head;
-	uint32_t units;
+	uint32_t units; /* readers may look: lindex_get_stats() */
 };
 
 struct lindex_retirement {
 	struct lindex_limbo retired, waiting, expired;
 	struct lindex_dir *retired_dirs, *waiting_dirs;
+	struct lindex_paged_buffer *retired_pages, *waiting_pages; /* evicted */
 	struct lindex_port_gp gp;
 	bool gp_running;
 };
@@ -37,7 +38,8 @@ struct lindex_pool {
 	struct lindex_allocator allocator;
 	unsigned int alloc_flags;
 	uint32_t flags;
-	uint64_t cap_bytes, bytes;
+	uint64_t cap_bytes;
+	size_t bytes; /* any thread may read it */
 	bool simd;
 	struct lindex *indexes;         /* doubly linked through lindex.pool_next */
 	struct lindex_space *space;     /* the shared arena */
@@ -98,6 +100,7 @@ struct lindex_space {
 	uint32_t held;     /* free pages that ordinary updates leave alone: standing + promised */
 	uint32_t promised; /* those of them that lindex_reserve() gave away */
 	bool may_use_held;
+	int err; /* why lindex_space_alloc() gave none; 0: it did */
 	uint64_t used_units;
 	struct lindex_retirement limbo;
 	/* Paged spaces only (pager.c): */
@@ -106,9 +109,11 @@ struct lindex_space {
 	uint32_t npages;           /* page numbers 1..npages-1 exist; page 0 is never used */
 	struct lindex_page *books; /* by page number */
 	uint32_t books_room;
-	uint64_t *dirty_map; /* bit per page */
-	uint64_t resident, dirty;
-	uint32_t clock_hand;
+	uint64_t *dirty_map;               /* bit per page */
+	uint32_t resident, dirty;          /* with npages: readers may look */
+	struct lindex_paged_buffer *hand;  /* clock: a ring of the pages that may be evicted */
+	struct lindex_paged_buffer *spare; /* buffers without a page, */
+	uint32_t spares, kept;             /* how many; spares + resident stay at least kept */
 	uint32_t build_first; /* bulk load under way: pages below it get no nodes; else 0 */
 	uint32_t free_absent; /* evicted pages without a node, through books.next */
 	uint32_t epoch;       /* of the operation under way */
@@ -120,6 +125,12 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
 void lindex_space_trim(struct lindex_space *sp);
+
+/* What an operation without memory returns: the pager's error, if that is why there was none. */
+static inline int lindex_no_memory(const struct lindex_space *sp)
+{
+	return sp->err ? sp->err : -ENOMEM;
+}
 
 /* Free pages that are set aside during compaction. */
 struct lindex_stash {
@@ -204,7 +215,7 @@ struct lindex_ops {
 
 struct lindex {
 	/* Readers: */
-	uint64_t root;
+	uint64_t root LINDEX_ALIGNED(8); /* 32-bit targets: one access only where it is aligned */
 	struct lindex_space *space;
 	const struct lindex_ops *ops;
 	struct lindex_slot slot[3]; /* two that take turns; [2] stays empty */
@@ -355,7 +366,10 @@ void lindex_term_run(const struct lindex_term *t, struct lindex_run *run);
 void lindex_paged_free(struct lindex_space *sp);
 int lindex_paged_grow(struct lindex_space *sp);
 int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
-int lindex_paged_room(struct lindex *ix);
+void lindex_paged_room(struct lindex *ix);
+int lindex_paged_stand(struct lindex *ix, uint32_t level);
+void lindex_paged_limbo(struct lindex_space *sp, uint32_t ref, int by);
+void lindex_paged_free_evicted(struct lindex_space *sp, struct lindex_paged_buffer **list);
 void *lindex_index_alloc(struct lindex *ix, size_t bytes);
 const struct lindex_node *lindex_paged_node(const struct lindex_space *sp, uint32_t ref,
 					    uint32_t level, int *err);

@@ -262,7 +262,7 @@ static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct li
 	} else {
 		e->ref = make(u, plan->units, false);
 		if (!e->ref)
-			return -ENOMEM;
+			return lindex_no_memory(u->sp);
 		lindex_leaf_encode(plan, u->s->runs + lo, lindex_node_at(u->sp, e->ref),
 				   u->ix->gen);
 	}
@@ -492,7 +492,7 @@ static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n
 	up->sep = e[0].sep;
 	up->ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!up->ref)
-		return -ENOMEM;
+		return lindex_no_memory(u->sp);
 	/* Leaves that updates write are three quarters full on average. */
 	lindex_inner_encode(e, n, level, u->ix->gen, u->ix->leaf_units * 3 / 4 - 1,
 			    lindex_node_at(u->sp, up->ref));
@@ -556,7 +556,7 @@ static int exchange(struct update *u, uint32_t level, bool *done)
 		return 0;
 	ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!ref)
-		return -ENOMEM;
+		return lindex_no_memory(u->sp);
 	copy = (struct lindex_inner *)lindex_node_at(u->sp, ref);
 	(void)lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes,
 				   copy);
@@ -635,7 +635,8 @@ static int grow_root(struct update *u)
 			return err;
 		u->levels++;
 	}
-	return 0;
+	/* What removes live of (pager.c, P6). */
+	return u->sp->paged && (u->run || u->cuts) ? lindex_paged_stand(u->ix, u->levels) : 0;
 }
 
 /* Subtrees that lie between the two paths. */
@@ -773,6 +774,8 @@ static int attempt(struct update *u)
 	const struct lindex_slot *slot = NULL;
 	int err;
 
+	if (u->sp->paged)
+		lindex_paged_room(u->ix);
 	memset(u->cut, 0, sizeof(u->cut));
 	u->nfresh = u->nmade = u->levels = u->published_at = 0;
 	u->left_leaf = u->right_leaf = 0;
@@ -809,8 +812,8 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 
 	ix->cost = (struct lindex_update_cost){ 0 };
 	lindex_retire_step(ix, STEP_BUDGET, u.may_wait);
-	if (u.sp->paged) {
-		err = lindex_paged_room(ix);
+	if (u.sp->paged && run && !(ix->root & LINDEX_ROOT_INLINE)) {
+		err = lindex_paged_stand(ix, lindex_root_level(ix->root));
 		if (err)
 			return err;
 	}
