@@ -25,13 +25,13 @@ void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align)
 		return NULL;
 	ptr = pool->allocator.alloc(pool->allocator.ctx, bytes, align, pool->alloc_flags);
 	if (ptr)
-		pool->bytes += bytes;
+		lindex_store_relaxed(&pool->bytes, pool->bytes + bytes);
 	return ptr;
 }
 
 void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes)
 {
-	pool->bytes -= bytes;
+	lindex_store_relaxed(&pool->bytes, pool->bytes - bytes);
 	pool->allocator.free(pool->allocator.ctx, ptr, bytes);
 }
 
