@@ -35,7 +35,8 @@
  *          Readers are wait-free: no locks, no stores to shared lines, no retries. Where the library
  *          is built with RCU (LINDEX_RCU; liburcu's memb flavour, or the kernel's RCU) readers are
  *          registered threads and hold rcu_read_lock() around a call and for as long as they use a
- *          cursor. Built without RCU, readers and the writer exclude each other.
+ *          cursor. Built without RCU, readers and the writer exclude each other. With RCU the target needs
+ *          lock-free accesses of 8 bytes (refused at compile time otherwise), the kernel CONFIG_64BIT.
  *          "Context: reader" and "Context: writer" below refer to this. In user space an update waits for
  *          readers now and then (synchronize_rcu(), once per many updates; while an index has at most three
  *          runs, at each), unless it was reserved: a writer must not be inside the read side.
