@@ -49,6 +49,7 @@ struct lindex_pool {
 
 void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align);
 void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes);
+void lindex_pool_drop_all(struct lindex_pool *pool);
 
 /* ---- space.c: an arena of units; refs to addresses ------------------------------------------- */
 

@@ -92,6 +92,15 @@ int lindex_pool_free(struct lindex_pool *pool)
 	return 0;
 }
 
+/** lindex_pool_drop_all() - What any index has dropped is retired node by node. */
+void lindex_pool_drop_all(struct lindex_pool *pool)
+{
+	struct lindex *ix;
+
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
+		lindex_drop_all(ix);
+}
+
 /* Nodes few and far between keep whole lumps from being given back: then write the indexes anew, densely. */
 static void pool_compact(struct lindex_pool *pool)
 {
@@ -108,8 +117,7 @@ static void pool_compact(struct lindex_pool *pool)
 		    !(ix->root & LINDEX_ROOT_INLINE))
 			(void)lindex_rebuild(ix); /* without memory for it, all stays as it is */
 	lindex_space_mixed(sp, &stash);
-	for (ix = pool->indexes; ix; ix = ix->pool_next)
-		lindex_drop_all(ix);
+	lindex_pool_drop_all(pool);
 	lindex_retire_all(sp);
 }
 
@@ -117,11 +125,10 @@ int lindex_pool_reclaim(struct lindex_pool *pool)
 {
 	struct lindex *ix;
 
-	for (ix = pool->indexes; ix; ix = ix->pool_next) {
-		lindex_drop_all(ix);
+	lindex_pool_drop_all(pool);
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
 		if (ix->space && ix->space->paged)
 			lindex_retire_all(ix->space);
-	}
 	lindex_retire_all(pool->space);
 	pool_compact(pool);
 	lindex_space_trim(pool->space);

@@ -826,7 +826,7 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 	u.sp->may_use_held = true;
 	err = attempt(&u);
 	if (err == -ENOMEM) {
-		lindex_drop_all(ix);
+		lindex_pool_drop_all(ix->pool);
 		lindex_retire_all(u.sp);
 		err = attempt(&u);
 	}

@@ -568,6 +568,38 @@ Test(alloc_failure, wide_removes_need_no_memory)
 	}
 }
 
+/* What another index of the pool has dropped, and walks in steps of its own, is there for removes. */
+Test(alloc_failure, removes_use_what_another_index_dropped)
+{
+	struct lindex *other, *snap;
+	struct twin big;
+	struct world w;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 10);
+	twin_init(&big);
+	world_open(&w, NULL, 0, 0);
+	shape_make(SHAPE_SPARSE_RANDOM, 20000, &rng, &big);
+	world_build(&w, &big);
+	CHECK(lindex_create(w.pool, NULL, &other) == 0, "create");
+	CHECK(lindex_build(other, big.runs, big.n, NULL) == 0, "build");
+	CHECK(lindex_remove(other, 0, UINT64_MAX) == 0, "remove of all");
+	/* Nothing that the removes replace becomes free. */
+	CHECK(lindex_snapshot(w.ix, &snap) == 0, "snapshot");
+	alloc_probe_fail_all(&w.probe, true);
+	for (size_t i = 0; i < big.n; i += 40) {
+		harness_step("remove", i);
+		world_do(&w, &(struct op){ .run = big.runs[i], .is_remove = true });
+	}
+	alloc_probe_fail_all(&w.probe, false);
+	assert_same(w.ix, &w.twin);
+	assert_same(snap, &big);
+	lindex_free(snap);
+	lindex_free(other);
+	world_close(&w);
+	twin_destroy(&big);
+}
+
 Test(alloc_failure, build_over_the_cap_leaves_the_old_contents)
 {
 	const uint64_t cap = 1 << 20;
