@@ -104,6 +104,7 @@ struct lindex_space {
 	int err; /* why lindex_space_alloc() gave none; 0: it did */
 	uint64_t used_units;
 	struct lindex_retirement limbo;
+	uint32_t gps; /* grace periods that are over, where starting one is waiting (user space) */
 	/* Paged spaces only (pager.c): */
 	struct lindex_pager pager;
 	bool paged;
@@ -230,7 +231,9 @@ struct lindex {
 	uint32_t reserved_pages;   /* pages held for each of them */
 	struct lindex_limbo drops; /* roots of dropped subtrees, to be walked */
 	struct lindex_port_gp slot_gp;
-	bool slot_waits; /* the other inline slot may still have readers */
+	bool slot_waits;   /* the other inline slot may still have readers, */
+	uint32_t slot_gps; /* if space->gps is still this */
+	uint32_t slot_credit;
 	/* Snapshots: the head points to the newest, each to its elder. */
 	struct lindex *head, *newest, *elder, *younger;
 	struct lindex_limbo dead; /* snapshot: nodes that left the head after it was taken */
@@ -389,6 +392,7 @@ void lindex_snapshot_forget(struct lindex *snap);
 void lindex_image_forget(struct lindex *ix);
 int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n,
 			  bool may_wait);
+bool lindex_slot_may_wait(struct lindex *ix);
 void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level);
 static inline struct lindex_slot *lindex_slot_of(struct lindex *ix, uint64_t word)
 {

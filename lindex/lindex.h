@@ -38,8 +38,8 @@
  *          cursor. Built without RCU, readers and the writer exclude each other. With RCU the target needs
  *          lock-free accesses of 8 bytes (refused at compile time otherwise), the kernel CONFIG_64BIT.
  *          "Context: reader" and "Context: writer" below refer to this. In user space an update waits for
- *          readers now and then (synchronize_rcu(), once per many updates; while an index has at most three
- *          runs, at each), unless it was reserved: a writer must not be inside the read side.
+ *          readers now and then (synchronize_rcu(), once per many updates), unless it was reserved: a writer
+ *          must not be inside the read side.
  *
  * Errors.  Every int is 0 or a negative errno, counts are >= 0 or a negative errno. On an error
  *          nothing has changed and outputs are untouched, unless the call says otherwise.

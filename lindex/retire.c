@@ -144,6 +144,7 @@ static void gp_begin(struct lindex_space *sp)
 	sp->limbo.retired_pages = NULL;
 	sp->limbo.gp_running = true;
 	lindex_port_gp_start(&sp->limbo.gp);
+	sp->gps += LINDEX_PORT_GP_BLOCKS;
 }
 
 static bool gp_wanted(const struct lindex_space *sp)

@@ -711,10 +711,12 @@ static int apply_tree(struct update *u)
 	int err;
 
 	if (!levels && u->nruns <= LINDEX_INLINE_RUNS &&
-	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns, u->may_wait)) {
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns,
+				   u->may_wait && lindex_slot_may_wait(u->ix))) {
 		retire_old(u, 0);
 		return 0;
 	}
+	/* Readers may be in the slot: a small leaf instead, so that many updates share a grace period. */
 	u->whole_fits = fits(u, 0, u->nruns, leaf_before(u), &u->whole);
 	join_leaves(u);
 	err = make_leaves(u);
@@ -794,6 +796,12 @@ static int attempt(struct update *u)
 	err = apply_tree(u);
 	if (err)
 		undo(u);
+	if (err == -ENOMEM && u->may_wait && !lindex_root_level(u->ix->root) &&
+	    u->nruns <= LINDEX_INLINE_RUNS &&
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns, true)) {
+		retire_old(u, 0);
+		return 0;
+	}
 	return err;
 }
 

@@ -676,6 +676,30 @@ Test(concurrent, readers_see_the_old_contents_or_the_new_while_a_build_replaces_
 	twin_destroy(&r.b);
 }
 
+/* A tiny map that changes all the time: its updates, too, share grace periods. */
+Test(concurrent, updates_of_few_runs_share_a_grace_period)
+{
+	const uint64_t changes = 5000;
+	uint64_t waits;
+	struct world w;
+
+	NEEDS_READ_SIDE();
+	world_open(&w, NULL, 0, 0);
+	waits = read_side_grace_periods();
+	for (uint64_t i = 0; i < changes; i++) {
+		uint64_t first = 100 * (i % 3);
+
+		harness_step("few runs", i);
+		world_do(&w, &(struct op){ .run = RUN(first, first + i % 50, i, 0, 0),
+					   .is_remove = i % 5 == 4 });
+	}
+	waits = read_side_grace_periods() - waits;
+	CHECK(waits <= 4 + changes / 64, "%" PRIu64 " grace periods for %" PRIu64 " changes", waits,
+	      changes);
+	assert_same(w.ix, &w.twin);
+	world_close(&w);
+}
+
 /* ---- Figures, and pages that come and go, beside readers ------------------------------------------------- */
 
 #define BLOCKS                                                                                     \
