@@ -174,8 +174,10 @@ static bool evictable(const struct lindex_space *sp, const struct lindex_paged_b
 
 static int store_page(struct lindex_space *sp, uint32_t page)
 {
-	int err = sp->pager.store(sp->pager.ctx, page, buffer_of(sp, page)->bytes);
+	int err = -EOPNOTSUPP;
 
+	if (sp->pager.store)
+		err = sp->pager.store(sp->pager.ctx, page, buffer_of(sp, page)->bytes);
 	if (!err)
 		mark_clean(sp, page);
 	return err;
