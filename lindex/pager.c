@@ -80,7 +80,7 @@ static void ring_add(struct lindex_space *sp, struct lindex_paged_buffer *buf)
 
 static void ring_remove(struct lindex_space *sp, struct lindex_paged_buffer *buf)
 {
-	if (!buf->next)
+	if (!buf || !buf->next)
 		return;
 	if (sp->hand == buf)
 		sp->hand = buf->next == buf ? NULL : buf->next;
@@ -103,12 +103,14 @@ void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref)
 
 static void mark_clean(struct lindex_space *sp, uint32_t page)
 {
+	struct lindex_paged_buffer *buf = buffer_of(sp, page);
+
 	if (!is_dirty(sp, page))
 		return;
 	sp->dirty_map[page / 64] &= ~(1ull << (page % 64));
 	count(&sp->dirty, 0u - 1);
-	if (!sp->pager.store)
-		ring_add(sp, buffer_of(sp, page));
+	if (!sp->pager.store && buf)
+		ring_add(sp, buf);
 }
 
 /** lindex_paged_limbo() - The node at @ref came into limbo (1) or left it (-1). */
