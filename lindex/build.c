@@ -254,7 +254,7 @@ static void *arena_place(void *ctx, uint32_t units, bool inner, uint32_t *ref)
 	struct arena_place *a = ctx;
 
 	if (a->space->paged)
-		(void)lindex_paged_room(a->ix); /* pages that are full may go */
+		lindex_paged_room(a->ix); /* pages that are full may go */
 	else
 		arena_list_last(a);
 	*ref = lindex_space_alloc(a->space, units, inner);
@@ -351,17 +351,19 @@ int lindex_build(struct lindex *ix, const struct lindex_run *runs, size_t n, siz
 	ix->cost = (struct lindex_update_cost){ 0 };
 	err = lindex_builder_create(ix, &to, ix->gen, &b);
 	if (err)
-		return err;
+		return lindex_no_memory(ix->space);
 	if (ix->space->paged)
 		arena.first_page = lindex_paged_build_begin(ix->space);
 	for (i = 0; i < n && !err; i++)
 		err = lindex_builder_push(b, &runs[i]);
 	if (!err)
 		err = lindex_builder_finish(b, &root, &slot);
+	if (!err && ix->space->paged && !(root & LINDEX_ROOT_INLINE))
+		err = lindex_paged_stand(ix, lindex_root_level(root));
 	if (!err)
 		err = build_publish(ix, root, &slot);
 	arena_end(&arena, !err);
 	lindex_builder_free(b);
 	lindex_retire_step(ix, 8, true);
-	return err;
+	return err == -ENOMEM ? lindex_no_memory(ix->space) : err;
 }

@@ -121,7 +121,7 @@ int lindex_check(struct lindex *ix, struct lindex_reason *why)
 
 	if (ix->space && ix->space->paged) {
 		v.paged = ix;
-		(void)lindex_paged_room(ix);
+		lindex_paged_room(ix);
 	}
 	err = check_tree(&v, ix);
 	if (!err && !(ix->flags & LINDEX_IX_IMAGE))

@@ -233,7 +233,7 @@ int lindex_save(struct lindex *ix, const struct lindex_sink *sink)
 	int err;
 
 	if (!w)
-		return -ENOMEM;
+		return lindex_no_memory(ix->space);
 	memset(w, 0, sizeof(*w));
 	w->ix = ix;
 	w->pool = ix->pool;
@@ -255,7 +255,7 @@ out:
 	piece_free(w, &w->inner);
 	piece_free(w, &w->sums);
 	lindex_pool_release(ix->pool, w, sizeof(*w));
-	return err;
+	return err == -ENOMEM ? lindex_no_memory(ix->space) : err;
 }
 
 /* ---- Open ------------------------------------------------------------------------------------------------ */

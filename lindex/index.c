@@ -8,10 +8,20 @@
 #define EPSILON_DEFAULT    16u
 #define NODE_BYTES_DEFAULT 512u
 
-/* Pages that one update may take at worst, after a few more have made the tree higher (update.c, U3). */
-static uint32_t update_pages(const struct lindex *ix)
+#define SLOT_WAIT_PRICE 64u /* updates that earn one grace period for an inline slot */
+#define SLOT_WAITS      4u  /* given in advance: an index that is made small stays inline */
+
+/*
+ * Pages that one of the next @n updates may take at worst (update.c, U3): 3 on each inner level, one for a
+ * new root, two for leaves. The first may make the tree higher; each level more takes 16 times as many.
+ */
+static uint32_t update_pages(const struct lindex *ix, uint32_t n)
 {
-	return 3 * (lindex_root_level(ix->root) + 2) + 2;
+	uint32_t levels = lindex_root_level(ix->root) + 1;
+
+	for (; n >= 16 && levels < LINDEX_MAX_LEVEL; n /= 16)
+		levels++;
+	return 3 * levels + 3;
 }
 
 /** lindex_new() - An empty read-write index without a space, listed in its pool. */
@@ -34,6 +44,7 @@ int lindex_new(struct lindex_pool *pool, const struct lindex_config *cfg, struct
 	ix->epsilon = epsilon;
 	ix->leaf_units = node_bytes / LINDEX_UNIT_BYTES;
 	ix->gen = 1;
+	ix->slot_credit = SLOT_WAITS * SLOT_WAIT_PRICE;
 	ix->head = ix;
 	ix->pool_next = pool->indexes;
 	if (pool->indexes)
@@ -106,7 +117,7 @@ void lindex_free(struct lindex *ix)
 int lindex_reserve(struct lindex *ix, uint32_t n)
 {
 	struct lindex_space *sp = ix->space;
-	uint64_t others, pages = update_pages(ix);
+	uint64_t others, pages = update_pages(ix, n);
 	int err;
 
 	if (ix->flags & LINDEX_IX_READONLY)
@@ -132,13 +143,29 @@ void lindex_reserve_use(struct lindex *ix)
 	ix->space->promised -= ix->reserved_pages;
 }
 
+/* Readers may be in the slot that is left now, until the next grace period. */
+static void slot_left(struct lindex *ix)
+{
+	ix->slot_waits = LINDEX_PORT_RCU;
+	ix->slot_gps = ix->space->gps;
+}
+
 /* From here readers see the new contents. */
 void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
 {
 	if (ix->root & LINDEX_ROOT_INLINE && !LINDEX_PORT_GP_BLOCKS)
 		lindex_port_gp_start(&ix->slot_gp);
-	ix->slot_waits = true;
+	slot_left(ix);
 	lindex_store_release(&ix->root, lindex_root_word(ref, level));
+}
+
+/** lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. */
+bool lindex_slot_may_wait(struct lindex *ix)
+{
+	if (ix->slot_credit >= SLOT_WAIT_PRICE)
+		return true;
+	ix->slot_credit++;
+	return false;
 }
 
 /**
@@ -156,13 +183,14 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 		lindex_publish_root(ix, LINDEX_SLOT_EMPTY, LINDEX_ROOT_INLINE >> 32);
 		return 0;
 	}
-	if (ix->slot_waits) {
-		if (LINDEX_PORT_GP_BLOCKS && !may_wait)
+	/* What retired nodes waited for (retire.c) will do as well. */
+	if (ix->slot_waits && ix->slot_gps == ix->space->gps) {
+		if (LINDEX_PORT_GP_BLOCKS ? !may_wait : !lindex_port_gp_done(&ix->slot_gp))
 			return -EAGAIN;
-		if (LINDEX_PORT_GP_BLOCKS)
+		if (LINDEX_PORT_GP_BLOCKS) {
 			lindex_port_gp_start(&ix->slot_gp);
-		else if (!lindex_port_gp_done(&ix->slot_gp))
-			return -EAGAIN;
+			ix->slot_credit -= lindex_min32(ix->slot_credit, SLOT_WAIT_PRICE);
+		}
 	}
 	slot->n = n;
 	for (i = 0; i < n; i++) {
@@ -171,7 +199,7 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 	}
 	if (!LINDEX_PORT_GP_BLOCKS)
 		lindex_port_gp_start(&ix->slot_gp);
-	ix->slot_waits = true;
+	slot_left(ix);
 	lindex_store_release(&ix->root, LINDEX_ROOT_INLINE | other);
 	return 0;
 }

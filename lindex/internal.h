@@ -21,12 +21,13 @@ struct lindex_space;
  */
 struct lindex_limbo {
 	uint32_t head;
-	uint32_t units;
+	uint32_t units; /* readers may look: lindex_get_stats() */
 };
 
 struct lindex_retirement {
 	struct lindex_limbo retired, waiting, expired;
 	struct lindex_dir *retired_dirs, *waiting_dirs;
+	struct lindex_paged_buffer *retired_pages, *waiting_pages; /* evicted */
 	struct lindex_port_gp gp;
 	bool gp_running;
 };
@@ -37,7 +38,8 @@ struct lindex_pool {
 	struct lindex_allocator allocator;
 	unsigned int alloc_flags;
 	uint32_t flags;
-	uint64_t cap_bytes, bytes;
+	uint64_t cap_bytes;
+	size_t bytes; /* any thread may read it */
 	bool simd;
 	struct lindex *indexes;         /* doubly linked through lindex.pool_next */
 	struct lindex_space *space;     /* the shared arena */
@@ -47,6 +49,7 @@ struct lindex_pool {
 
 void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align);
 void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes);
+void lindex_pool_drop_all(struct lindex_pool *pool);
 
 /* ---- space.c: an arena of units; refs to addresses ------------------------------------------- */
 
@@ -103,17 +106,21 @@ struct lindex_space {
 	uint32_t held;     /* free pages that ordinary updates leave alone: standing + promised */
 	uint32_t promised; /* those of them that lindex_reserve() gave away */
 	bool may_use_held;
+	int err; /* why lindex_space_alloc() gave none; 0: it did */
 	uint64_t used_units;
 	struct lindex_retirement limbo;
+	uint32_t gps; /* grace periods that are over, where starting one is waiting (user space) */
 	/* Paged spaces only (pager.c): */
 	struct lindex_pager pager;
 	bool paged;
 	uint32_t npages;           /* page numbers 1..npages-1 exist; page 0 is never used */
 	struct lindex_page *books; /* by page number */
 	uint32_t books_room;
-	uint64_t *dirty_map; /* bit per page */
-	uint64_t resident, dirty;
-	uint32_t clock_hand;
+	uint64_t *dirty_map;               /* bit per page */
+	uint32_t resident, dirty;          /* with npages: readers may look */
+	struct lindex_paged_buffer *hand;  /* clock: a ring of the pages that may be evicted */
+	struct lindex_paged_buffer *spare; /* buffers without a page, */
+	uint32_t spares, kept;             /* how many; spares + resident stay at least kept */
 	uint32_t build_first; /* bulk load under way: pages below it get no nodes; else 0 */
 	uint32_t free_absent; /* evicted pages without a node, through books.next */
 	uint32_t epoch;       /* of the operation under way */
@@ -126,6 +133,12 @@ void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units);
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
 void lindex_space_trim(struct lindex_space *sp);
+
+/* What an operation without memory returns: the pager's error, if that is why there was none. */
+static inline int lindex_no_memory(const struct lindex_space *sp)
+{
+	return sp->err ? sp->err : -ENOMEM;
+}
 
 /* Free pages that are set aside during compaction. */
 struct lindex_stash {
@@ -220,7 +233,7 @@ struct lindex_ops {
 
 struct lindex {
 	/* Readers: */
-	uint64_t root;
+	uint64_t root LINDEX_ALIGNED(8); /* 32-bit targets: one access only where it is aligned */
 	struct lindex_space *space;
 	const struct lindex_ops *ops;
 	struct lindex_slot slot[3]; /* two that take turns; [2] stays empty */
@@ -234,7 +247,9 @@ struct lindex {
 	uint32_t reserved_pages;   /* pages held for each of them */
 	struct lindex_limbo drops; /* roots of dropped subtrees, to be walked */
 	struct lindex_port_gp slot_gp;
-	bool slot_waits; /* the other inline slot may still have readers */
+	bool slot_waits;   /* the other inline slot may still have readers, */
+	uint32_t slot_gps; /* if space->gps is still this */
+	uint32_t slot_credit;
 	/* Snapshots: the head points to the newest, each to its elder. */
 	struct lindex *head, *newest, *elder, *younger;
 	struct lindex_limbo dead; /* snapshot: nodes that left the head after it was taken */
@@ -404,7 +419,10 @@ static inline bool lindex_child_fence(const struct lindex_inner *in, uint32_t i,
 void lindex_paged_free(struct lindex_space *sp);
 int lindex_paged_grow(struct lindex_space *sp);
 int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level);
-int lindex_paged_room(struct lindex *ix);
+void lindex_paged_room(struct lindex *ix);
+int lindex_paged_stand(struct lindex *ix, uint32_t level);
+void lindex_paged_limbo(struct lindex_space *sp, uint32_t ref, int by);
+void lindex_paged_free_evicted(struct lindex_space *sp, struct lindex_paged_buffer **list);
 void *lindex_index_alloc(struct lindex *ix, size_t bytes);
 const struct lindex_node *lindex_paged_node(const struct lindex_space *sp, uint32_t ref,
 					    uint32_t level, int *err);
@@ -423,6 +441,7 @@ void lindex_snapshot_forget(struct lindex *snap);
 void lindex_image_forget(struct lindex *ix);
 int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint32_t n,
 			  bool may_wait);
+bool lindex_slot_may_wait(struct lindex *ix);
 void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level);
 static inline struct lindex_slot *lindex_slot_of(struct lindex *ix, uint64_t word)
 {

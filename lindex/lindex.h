@@ -35,10 +35,11 @@
  *          Readers are wait-free: no locks, no stores to shared lines, no retries. Where the library
  *          is built with RCU (LINDEX_RCU; liburcu's memb flavour, or the kernel's RCU) readers are
  *          registered threads and hold rcu_read_lock() around a call and for as long as they use a
- *          cursor. Built without RCU, readers and the writer exclude each other.
+ *          cursor. Built without RCU, readers and the writer exclude each other. With RCU the target needs
+ *          lock-free accesses of 8 bytes (refused at compile time otherwise), the kernel CONFIG_64BIT.
  *          "Context: reader" and "Context: writer" below refer to this. In user space an update waits for
- *          readers now and then (synchronize_rcu(), once per many updates; while an index has at most three
- *          runs, at each), unless it was reserved: a writer must not be inside the read side.
+ *          readers now and then (synchronize_rcu(), once per many updates), unless it was reserved: a writer
+ *          must not be inside the read side.
  *
  * Errors.  Every int is 0 or a negative errno, counts are >= 0 or a negative errno. On an error
  *          nothing has changed and outputs are untouched, unless the call says otherwise.
@@ -154,8 +155,10 @@ struct lindex_pool_config {
  * @ctx:   Passed to both.
  *
  * Both are called in writer context only, and may sleep if the writer may. Bytes that @load brings
- * are checked before use; a page that is not what was stored gives -EUCLEAN, never a wrong answer
- * out of bounds. (Silent substitution by another valid page needs checksums: the pager's duty.)
+ * are checked before use: that they are a page of well-formed nodes, and that the node which a path leads to
+ * is of the level and begins with the key that its parent names. If not: -EUCLEAN. So no bytes lead
+ * out of bounds, but a well-formed page with other contents (bits changed in a value, an older version)
+ * gives other answers: checksums are the pager's duty.
  */
 struct lindex_pager {
 	int (*load)(void *ctx, uint32_t page, void *buf);
@@ -318,7 +321,7 @@ LINDEX_API void lindex_free(struct lindex *ix);
  * return neither -ENOMEM nor wait. Each update uses up one. @n = 0 gives the reserve back.
  * Not for an index with a pager whose pages are not resident (see lindex_load()).
  *
- * Context: Writer. Return: 0, -ENOMEM, -EROFS.
+ * Context: Writer. Return: 0, -ENOMEM, -EROFS. With a pager also its errors.
  */
 LINDEX_API int lindex_reserve(struct lindex *ix, uint32_t n);
 
@@ -416,7 +419,7 @@ LINDEX_API int lindex_insert(struct lindex *ix, const struct lindex_run *run);
  *
  * A remove that cuts no run (each run is removed whole or kept) never fails for lack of memory: it
  * may use the pool's standing reserve and, when that is used up, waits for readers. (Two exceptions: a
- * snapshot keeps what would be freed; and with a pager, pages that cannot be evicted.)
+ * snapshot keeps what would be freed; and with a pager, dirty pages that it does not store.)
  *
  * Context: Writer.
  * Return:  0 (also when nothing was there); -EINVAL; -EROFS; -ENOMEM only if it cuts a run.
@@ -486,7 +489,8 @@ LINDEX_API int lindex_open_image(struct lindex_pool *pool, const void *bytes, si
  * lindex_open_paged() - Open an index whose pages are with @cfg->pager.
  * @root: From lindex_get_root(), at a moment when all dirty pages were stored. Zeroes: empty.
  *
- * Reads no page. Return: 0, -ENOMEM, -EINVAL (no pager, or @cfg out of range), -EUCLEAN (@root).
+ * Reads no page. As soon as there is a tree it holds memory for the pages that the widest remove needs at once: 6,
+ * and with inner levels 9 + 6 for each; they serve as its least cache. Return: 0, -ENOMEM, -EINVAL (no pager, or @cfg out of range), -EUCLEAN (@root).
  */
 LINDEX_API int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg,
 				 const struct lindex_root *root, struct lindex **ix);

@@ -49,7 +49,7 @@
 #define LINDEX_PAGE_UNITS  64u
 #define LINDEX_INNER_UNITS 64u  /* an inner node at most: a page, 504 entries of 8 bytes */
 #define LINDEX_LEAF_UNITS  16u  /* a leaf at most */
-#define LINDEX_MAX_LEVEL   9u   /* of the root; DESIGN.md: fan-out is at least 24 */
+#define LINDEX_MAX_LEVEL   9u   /* of the root; DESIGN.md: fan-out is at least 22 */
 #define LINDEX_LEAF_RUNS   512u /* runs in one leaf at most */
 
 enum lindex_node_kind {

@@ -11,21 +11,29 @@
  *   P2  A loaded page is published after every node in it was verified in shape. What the page cannot
  *       say (that it is the child the parent meant) a reader checks on its way: a node begins there,
  *       level and base are what the parent says.
- *   P3  A page is evicted after a grace period, and only if no node in it is in limbo, if it was
- *       not touched by the operation under way (epoch), and if it is clean or was stored.
+ *   P3  A page is evicted only if no node in it is in limbo, if it was not touched by the operation under
+ *       way (epoch), and if it is clean or was stored. Its buffer is used again after a grace period.
  *   P4  Only the writer loads, stores and evicts.
+ *   P5  Pages that may be evicted are in the ring of the clock: all resident ones, but without a store not the
+ *       dirty ones. Each look moves the hand past a page that goes, or takes a touch away that a use
+ *       of it had put there, or passes a page that the operation holds: amortised constant.
+ *   P6  Buffers, with a page or spare, stay at least sp->kept: what the widest remove holds at once
+ *       (lindex_paged_stand()). So a remove finds a buffer, whatever else is in the pool.
  */
 #include "internal.h"
 #include "verify.h"
 
-#define EVICT_BATCH 16u         /* pages per grace period, when room is made */
+#define EVICT_BATCH 16u         /* pages per grace period at least, when room is made: or */
+#define EVICT_SHARE 16u         /* this part of the resident ones */
 #define ROOT_MAGIC  0x3158444cu /* "LDX1" */
 
-/* A page in memory; what readers need beside its bytes is behind them. */
-struct paged_buffer {
-	uint8_t bytes[LINDEX_PAGE_BYTES];
-	uint64_t starts; /* bit u: a node begins at unit u */
-	uint8_t pad[56];
+/* A page in memory; what readers need beside its bytes is behind them, and then what the writer needs. */
+struct lindex_paged_buffer {
+	uint8_t bytes[LINDEX_PAGE_BYTES] LINDEX_ALIGNED(64);
+	uint64_t starts LINDEX_ALIGNED(8);       /* bit u: a node begins at unit u */
+	struct lindex_paged_buffer *next, *prev; /* in the ring; NULL: not. Else next in a list */
+	uint32_t page;
+	uint32_t limbo; /* nodes in it that are in limbo */
 };
 
 /* What lindex_root holds. */
@@ -38,13 +46,13 @@ struct paged_root {
 LINDEX_STATIC_ASSERT(sizeof(struct paged_root) == sizeof(struct lindex_root),
 		     "a root is 128 bytes");
 
-static struct paged_buffer *buffer_of(const struct lindex_space *sp, uint32_t page)
+static struct lindex_paged_buffer *buffer_of(const struct lindex_space *sp, uint32_t page)
 {
 	const struct lindex_dir *dir = lindex_load_acquire(&sp->dir);
 
 	if (!dir || page >= dir->len)
 		return NULL;
-	return (struct paged_buffer *)lindex_load_acquire(&dir->mem[page]);
+	return (struct lindex_paged_buffer *)lindex_load_acquire(&dir->mem[page]);
 }
 
 /* ---- Books ----------------------------------------------------------------------------------------------- */
@@ -54,6 +62,33 @@ static bool is_dirty(const struct lindex_space *sp, uint32_t page)
 	return sp->dirty_map[page / 64] >> (page % 64) & 1;
 }
 
+/* Counters that lindex_get_stats() may look at meanwhile. */
+static void count(uint32_t *counter, uint32_t by)
+{
+	lindex_store_relaxed(counter, *counter + by);
+}
+
+/* Into the ring, where the hand comes last. */
+static void ring_add(struct lindex_space *sp, struct lindex_paged_buffer *buf)
+{
+	if (!sp->hand)
+		sp->hand = buf->next = buf->prev = buf;
+	buf->next = sp->hand;
+	buf->prev = sp->hand->prev;
+	buf->prev->next = buf->next->prev = buf;
+}
+
+static void ring_remove(struct lindex_space *sp, struct lindex_paged_buffer *buf)
+{
+	if (!buf || !buf->next)
+		return;
+	if (sp->hand == buf)
+		sp->hand = buf->next == buf ? NULL : buf->next;
+	buf->prev->next = buf->next;
+	buf->next->prev = buf->prev;
+	buf->next = buf->prev = NULL;
+}
+
 void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref)
 {
 	uint32_t page = ref / LINDEX_PAGE_UNITS;
@@ -61,15 +96,27 @@ void lindex_paged_dirty(struct lindex_space *sp, uint32_t ref)
 	if (is_dirty(sp, page))
 		return;
 	sp->dirty_map[page / 64] |= 1ull << (page % 64);
-	sp->dirty++;
+	count(&sp->dirty, 1);
+	if (!sp->pager.store)
+		ring_remove(sp, buffer_of(sp, page));
 }
 
 static void mark_clean(struct lindex_space *sp, uint32_t page)
 {
+	struct lindex_paged_buffer *buf = buffer_of(sp, page);
+
 	if (!is_dirty(sp, page))
 		return;
 	sp->dirty_map[page / 64] &= ~(1ull << (page % 64));
-	sp->dirty--;
+	count(&sp->dirty, 0u - 1);
+	if (!sp->pager.store && buf)
+		ring_add(sp, buf);
+}
+
+/** lindex_paged_limbo() - The node at @ref came into limbo (1) or left it (-1). */
+void lindex_paged_limbo(struct lindex_space *sp, uint32_t ref, int by)
+{
+	buffer_of(sp, ref / LINDEX_PAGE_UNITS)->limbo += (uint32_t)by;
 }
 
 /* Room for books of pages below @pages. */
@@ -108,7 +155,7 @@ static int books_room(struct lindex_space *sp, uint32_t pages)
 
 void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node)
 {
-	struct paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
+	struct lindex_paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
 	uint64_t bit = 1ull << (ref % LINDEX_PAGE_UNITS);
 
 	if (node)
@@ -119,83 +166,142 @@ void lindex_paged_starts(struct lindex_space *sp, uint32_t ref, bool node)
 
 /* ---- Evict --------------------------------------------------------------------------------------------------- */
 
-static bool evictable(const struct lindex_space *sp, uint32_t page)
+/* P3. Pages held for lindex_reserve()'s callers stay, too. */
+static bool evictable(const struct lindex_space *sp, const struct lindex_paged_buffer *buf)
 {
-	return buffer_of(sp, page) && sp->books[page].epoch != sp->epoch &&
-	       (!is_dirty(sp, page) || sp->pager.store);
+	const struct lindex_page *book = &sp->books[buf->page];
+
+	return book->epoch != sp->epoch && !buf->limbo && (book->used || sp->free_count > sp->held);
 }
 
 static int store_page(struct lindex_space *sp, uint32_t page)
 {
-	int err = sp->pager.store(sp->pager.ctx, page, buffer_of(sp, page)->bytes);
+	int err = -EOPNOTSUPP;
 
+	if (sp->pager.store)
+		err = sp->pager.store(sp->pager.ctx, page, buffer_of(sp, page)->bytes);
 	if (!err)
 		mark_clean(sp, page);
 	return err;
 }
 
-/* Evict up to @want <= EVICT_BATCH pages. Returns how many, or an error if not even one. */
-static int64_t evict_some(struct lindex_space *sp, uint32_t want)
+/* From here no reader finds the page; its buffer waits for those who have. */
+static void unpublish(struct lindex_space *sp, struct lindex_paged_buffer *buf)
 {
-	struct paged_buffer *victim[EVICT_BATCH];
-	uint32_t n = 0, looked, i;
-	int err = 0;
+	struct lindex_page *book = &sp->books[buf->page];
 
-	lindex_retire_all(sp); /* P3: nothing in limbo from here */
-	for (looked = 0; looked < 2 * sp->npages && n < want; looked++) {
-		uint32_t page = sp->clock_hand;
-
-		sp->clock_hand = page + 1 < sp->npages ? page + 1 : 1;
-		if (page >= sp->npages || !page || !evictable(sp, page))
-			continue;
-		if (sp->books[page].touched && looked < sp->npages) {
-			sp->books[page].touched = 0;
-			continue;
-		}
-		err = is_dirty(sp, page) ? store_page(sp, page) : 0;
-		if (err)
-			break;
-		victim[n++] = buffer_of(sp, page);
-		lindex_bucket_remove(sp, page);
-		if (!sp->books[page].used) {
-			sp->books[page].next = sp->free_absent;
-			sp->free_absent = page;
-			sp->books[page].listed = 1;
-		}
-		lindex_store_release(&sp->dir->mem[page], (uint8_t *)NULL);
-		sp->resident--;
+	lindex_bucket_remove(sp, buf->page);
+	if (!book->used) {
+		book->next = sp->free_absent;
+		sp->free_absent = buf->page;
+		book->listed = 1;
 	}
-	if (n) {
-		lindex_port_gp_start(&sp->limbo.gp);
-		lindex_port_gp_wait(&sp->limbo.gp);
-	}
-	for (i = 0; i < n; i++)
-		lindex_pool_release(sp->pool, victim[i], sizeof(*victim[i]));
-	return n ? (int64_t)n : err;
+	lindex_store_release(&sp->dir->mem[buf->page], (uint8_t *)NULL);
+	count(&sp->resident, 0u - 1);
+	ring_remove(sp, buf);
+	buf->next = sp->limbo.retired_pages;
+	sp->limbo.retired_pages = buf;
 }
 
-/* A buffer, evicting for it if the cap is reached. NULL with *err set. */
-static struct paged_buffer *buffer_new(struct lindex_space *sp, int *err)
+/* The clock goes round twice at most. Unpublishes up to @want pages: returns how many, or an error if none. */
+static int64_t clock_sweep(struct lindex_space *sp, uint64_t want)
 {
-	struct paged_buffer *buf = lindex_pool_alloc(sp->pool, sizeof(*buf), 64);
-	int64_t n;
+	uint32_t ring = sp->pager.store ? sp->resident : sp->resident - sp->dirty, looked;
+	int64_t n = 0;
+	int err = 0;
 
-	if (!buf) {
-		n = evict_some(sp, EVICT_BATCH);
-		if (n > 0)
-			buf = lindex_pool_alloc(sp->pool, sizeof(*buf), 64);
-		*err = n < 0 ? (int)n : -ENOMEM;
+	for (looked = 0; looked < 2 * ring && (uint64_t)n < want && sp->hand && !err; looked++) {
+		struct lindex_paged_buffer *buf = sp->hand;
+
+		sp->hand = buf->next;
+		if (!evictable(sp, buf))
+			continue;
+		if (sp->books[buf->page].touched && looked < ring) {
+			sp->books[buf->page].touched = 0;
+			continue;
+		}
+		err = is_dirty(sp, buf->page) ? store_page(sp, buf->page) : 0;
+		if (!err) {
+			unpublish(sp, buf);
+			n++;
+		}
 	}
-	if (buf)
-		memset(buf, 0, sizeof(*buf));
+	return n ? n : err;
+}
+
+/* Evict up to @want pages, after one grace period for all. Returns how many, or an error if not even one. */
+static int64_t evict_some(struct lindex_space *sp, uint64_t want)
+{
+	int64_t n = clock_sweep(sp, want);
+
+	if (!n && (sp->limbo.retired.head || sp->limbo.waiting.head || sp->limbo.expired.head)) {
+		lindex_retire_all(sp); /* what is in limbo keeps pages from going */
+		n = clock_sweep(sp, want);
+	}
+	if (n > 0)
+		lindex_retire_all(sp);
+	return n;
+}
+
+static int64_t evict_batch(struct lindex_space *sp)
+{
+	return evict_some(sp, lindex_max64(EVICT_BATCH, sp->resident / EVICT_SHARE));
+}
+
+/* P6: a buffer is not needed now. At least one stays for whom room was made. */
+static void buffer_put(struct lindex_space *sp, struct lindex_paged_buffer *buf)
+{
+	if (sp->spare && sp->resident + sp->spares >= sp->kept) {
+		lindex_pool_release(sp->pool, buf, sizeof(*buf));
+		return;
+	}
+	buf->next = sp->spare;
+	sp->spare = buf;
+	sp->spares++;
+}
+
+/** lindex_paged_free_evicted() - Nobody is left in these buffers. */
+void lindex_paged_free_evicted(struct lindex_space *sp, struct lindex_paged_buffer **list)
+{
+	while (*list) {
+		struct lindex_paged_buffer *buf = *list;
+
+		*list = buf->next;
+		buffer_put(sp, buf);
+	}
+}
+
+/* A buffer: a spare one, new, or by evicting. NULL with *err set. */
+static struct lindex_paged_buffer *buffer_new(struct lindex_space *sp, int *err)
+{
+	struct lindex_paged_buffer *buf;
+	int64_t n = 0;
+
+	if (!sp->spare) {
+		buf = lindex_pool_alloc(sp->pool, sizeof(*buf), 64);
+		if (!buf)
+			n = evict_batch(sp);
+		else
+			buffer_put(sp, buf);
+	}
+	buf = sp->spare;
+	if (!buf) {
+		*err = n < 0 ? (int)n : -ENOMEM;
+		return NULL;
+	}
+	sp->spare = buf->next;
+	sp->spares--;
+	memset(buf, 0, sizeof(*buf));
 	return buf;
 }
 
-static void publish_page(struct lindex_space *sp, uint32_t page, struct paged_buffer *buf)
+static void publish_page(struct lindex_space *sp, uint32_t page, struct lindex_paged_buffer *buf)
 {
 	sp->books[page].epoch = sp->epoch;
 	sp->books[page].touched = 1;
-	sp->resident++;
+	buf->page = page;
+	ring_add(sp, buf);
+	count(&sp->resident, 1);
 	lindex_store_release(&sp->dir->mem[page], buf->bytes);
 }
 
@@ -223,34 +329,48 @@ static uint32_t free_number(struct lindex_space *sp)
 void *lindex_index_alloc(struct lindex *ix, size_t bytes)
 {
 	void *ptr = lindex_pool_alloc(ix->pool, bytes, 64);
+	int64_t n = 1;
 
-	while (!ptr && ix->space && ix->space->paged && evict_some(ix->space, EVICT_BATCH) > 0)
+	while (!ptr && n > 0 && ix->space && ix->space->paged) {
+		n = evict_batch(ix->space);
+		ix->space->err = n < 0 ? (int)n : 0;
 		ptr = lindex_pool_alloc(ix->pool, bytes, 64);
+	}
 	return ptr;
+}
+
+/* Books and directory for pages below @pages, evicting for them if need be. */
+static int numbers_room(struct lindex_space *sp, uint32_t pages)
+{
+	while (books_room(sp, pages) || lindex_dir_room(sp, pages)) {
+		int64_t n = evict_batch(sp);
+
+		if (n <= 0)
+			return n ? (int)n : -ENOMEM;
+	}
+	return 0;
 }
 
 /** lindex_paged_grow() - A new page, empty, in the buckets. */
 int lindex_paged_grow(struct lindex_space *sp)
 {
 	uint32_t page = sp->npages ? sp->npages : 1;
-	struct paged_buffer *buf;
+	struct lindex_paged_buffer *buf;
 	int err = 0;
 
 	if (page >= LINDEX_TERM / LINDEX_PAGE_UNITS)
 		return -ENOMEM;
-	while (books_room(sp, page + 1) || lindex_dir_room(sp, page + 1)) {
-		int64_t n = evict_some(sp, EVICT_BATCH);
-
-		if (n <= 0)
-			return n ? (int)n : -ENOMEM;
-	}
+	if (!sp->free_absent || sp->build_first)
+		err = numbers_room(sp, page + 1);
+	if (err)
+		return err;
 	buf = buffer_new(sp, &err);
 	if (!buf)
 		return err;
 	if (sp->free_absent && !sp->build_first)
 		page = free_number(sp);
 	else
-		sp->npages = page + 1;
+		lindex_store_relaxed(&sp->npages, page + 1);
 	sp->books[page].used = 0;
 	sp->books[page].next = 0;
 	publish_page(sp, page, buf);
@@ -261,7 +381,8 @@ int lindex_paged_grow(struct lindex_space *sp)
 /* ---- Load ------------------------------------------------------------------------------------------------------ */
 
 /* What is in a page that came from outside. Nodes retired before it was stored are free. */
-static int page_verify(struct lindex_space *sp, struct paged_buffer *buf, struct lindex_page *book)
+static int page_verify(struct lindex_space *sp, struct lindex_paged_buffer *buf,
+		       struct lindex_page *book)
 {
 	struct lindex_verify v = { .sp = sp };
 	uint32_t at = 0;
@@ -296,7 +417,7 @@ static int page_verify(struct lindex_space *sp, struct paged_buffer *buf, struct
 static int page_load(struct lindex_space *sp, uint32_t page)
 {
 	struct lindex_page *book;
-	struct paged_buffer *buf;
+	struct lindex_paged_buffer *buf;
 	int err = 0;
 
 	buf = buffer_new(sp, &err);
@@ -307,7 +428,7 @@ static int page_load(struct lindex_space *sp, uint32_t page)
 	if (!err)
 		err = page_verify(sp, buf, book);
 	if (err) {
-		lindex_pool_release(sp->pool, buf, sizeof(*buf));
+		buffer_put(sp, buf);
 		return err;
 	}
 	publish_page(sp, page, buf);
@@ -319,7 +440,7 @@ static int page_load(struct lindex_space *sp, uint32_t page)
 static const struct lindex_node *node_meant(const struct lindex_space *sp, uint32_t ref,
 					    uint32_t level, const uint64_t *base, int *err)
 {
-	const struct paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
+	const struct lindex_paged_buffer *buf = buffer_of(sp, ref / LINDEX_PAGE_UNITS);
 	const struct lindex_node *node;
 
 	*err = -EAGAIN;
@@ -353,16 +474,49 @@ int lindex_paged_need(struct lindex_space *sp, uint32_t ref, uint32_t level)
 }
 
 /** lindex_paged_room() - An operation begins: what it touches from now stays until it ends. */
-int lindex_paged_room(struct lindex *ix)
+void lindex_paged_room(struct lindex *ix)
 {
 	ix->space->epoch++;
+}
+
+/*
+ * Pages that a remove which cuts no run holds at once: two paths (2 on each level but the root's), a neighbour
+ * that is joined on each but that (two leaves are tried), the patch that was tried; and what it
+ * writes (U3), without a middle leaf.
+ */
+static uint32_t pages_held(uint32_t level)
+{
+	return level ? (2 * level + 1) + (level - 1 + 2) + 1 + (5 + 3 * level + 1) : 6;
+}
+
+/**
+ * lindex_paged_stand() - P6 for a tree with its root at @level, and room in the books for what removes add.
+ * An insert asks for it before it publishes; a remove lives of it.
+ */
+int lindex_paged_stand(struct lindex *ix, uint32_t level)
+{
+	struct lindex_space *sp = ix->space;
+	struct lindex_paged_buffer *buf;
+	uint32_t kept = pages_held(level), pages = sp->npages + sp->npages / 8 + kept;
+	int err = numbers_room(sp, lindex_min32(pages, LINDEX_TERM / LINDEX_PAGE_UNITS));
+
+	if (err)
+		return err;
+	while (sp->resident + sp->spares < kept) {
+		sp->kept = kept;
+		buf = lindex_pool_alloc(sp->pool, sizeof(*buf), 64);
+		if (!buf)
+			return -ENOMEM;
+		buffer_put(sp, buf);
+	}
+	sp->kept = kept;
 	return 0;
 }
 
 /** lindex_resident_node() - The node, or NULL if its page is not resident or it is none. */
 const struct lindex_node *lindex_resident_node(const struct lindex_space *sp, uint32_t ref)
 {
-	const struct paged_buffer *buf;
+	const struct lindex_paged_buffer *buf;
 
 	if (!sp->paged)
 		return lindex_node_at(sp, ref);
@@ -474,12 +628,19 @@ int lindex_load(struct lindex *ix, uint64_t key)
 
 void lindex_paged_free(struct lindex_space *sp)
 {
+	struct lindex_paged_buffer *buf;
 	uint32_t page;
 
 	for (page = 1; page < sp->npages; page++)
 		if (buffer_of(sp, page))
 			lindex_pool_release(sp->pool, buffer_of(sp, page),
-					    sizeof(struct paged_buffer));
+					    sizeof(struct lindex_paged_buffer));
+	lindex_paged_free_evicted(sp, &sp->limbo.retired_pages);
+	lindex_paged_free_evicted(sp, &sp->limbo.waiting_pages);
+	while ((buf = sp->spare) != NULL) {
+		sp->spare = buf->next;
+		lindex_pool_release(sp->pool, buf, sizeof(*buf));
+	}
 	if (sp->books) {
 		lindex_pool_release(sp->pool, sp->books, sp->books_room * sizeof(*sp->books));
 		lindex_pool_release(sp->pool, sp->dirty_map,
@@ -551,10 +712,12 @@ int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg,
 	ix->space->epoch = 1;
 	ix->slot[0] = slot;
 	ix->ops = &ops_paged;
-	if (npages)
-		err = books_room(ix->space, npages) ? -ENOMEM : lindex_dir_room(ix->space, npages);
 	ix->space->npages = npages;
 	ix->flags = 0;
+	if (!(ix->root & LINDEX_ROOT_INLINE))
+		err = lindex_paged_stand(ix, lindex_root_level(ix->root));
+	else if (npages)
+		err = numbers_room(ix->space, npages);
 	if (err)
 		goto fail;
 	*out = ix;
@@ -610,11 +773,8 @@ int64_t lindex_evict(struct lindex *ix, uint64_t keep)
 	if (!has_pages(ix))
 		return 0;
 	sp->epoch++;
-	while (sp->resident > keep && n > 0) {
-		uint64_t over = sp->resident - keep;
-
-		n = evict_some(sp, over < EVICT_BATCH ? (uint32_t)over : EVICT_BATCH);
-	}
+	while (sp->resident > keep && n > 0)
+		n = evict_some(sp, sp->resident - keep);
 	return n < 0 ? n : (int64_t)sp->resident;
 }
 
@@ -641,7 +801,7 @@ int64_t lindex_dirty_pages(struct lindex *ix, uint32_t from, uint32_t *pages, si
 
 const void *lindex_page_bytes(const struct lindex *ix, uint32_t page)
 {
-	const struct paged_buffer *buf = has_pages(ix) ? buffer_of(ix->space, page) : NULL;
+	const struct lindex_paged_buffer *buf = has_pages(ix) ? buffer_of(ix->space, page) : NULL;
 
 	return buf ? buf->bytes : NULL;
 }
@@ -690,17 +850,19 @@ void lindex_paged_build_end(struct lindex_space *sp, uint32_t first, bool ok)
 
 	sp->build_first = 0;
 	for (page = first; !ok && page < sp->npages; page++) {
-		struct paged_buffer *buf = buffer_of(sp, page);
+		struct lindex_paged_buffer *buf = buffer_of(sp, page);
 
 		lindex_bucket_remove(sp, page);
+		if (!buf)
+			continue;
 		mark_clean(sp, page);
+		ring_remove(sp, buf);
 		sp->dir->mem[page] = NULL; /* no ref to it was published */
-		sp->resident -= buf != NULL;
-		if (buf)
-			lindex_pool_release(sp->pool, buf, sizeof(*buf));
+		count(&sp->resident, 0u - 1);
+		buffer_put(sp, buf);
 	}
 	if (!ok && sp->npages)
-		sp->npages = first;
+		lindex_store_relaxed(&sp->npages, first);
 	for (page = 1; page < sp->npages; page++) {
 		lindex_bucket_remove(sp, page);
 		if (buffer_of(sp, page))

@@ -5,7 +5,7 @@
 #include "internal.h"
 #include "scratch.h"
 
-/* Free pages that only a remove may use: one remove at the greatest depth, twice. See update.c. */
+/* Free pages that only a remove may use: one remove at level 7, the greatest that 2^31 units need (update.c, U3). */
 #define STANDING_PAGES 24u
 
 #define COMPACT_SHARE     2u            /* lumps of more than this many times the nodes, and */
@@ -25,13 +25,13 @@ void *lindex_pool_alloc(struct lindex_pool *pool, size_t bytes, size_t align)
 		return NULL;
 	ptr = pool->allocator.alloc(pool->allocator.ctx, bytes, align, pool->alloc_flags);
 	if (ptr)
-		pool->bytes += bytes;
+		lindex_store_relaxed(&pool->bytes, pool->bytes + bytes);
 	return ptr;
 }
 
 void lindex_pool_release(struct lindex_pool *pool, void *ptr, size_t bytes)
 {
-	pool->bytes -= bytes;
+	lindex_store_relaxed(&pool->bytes, pool->bytes - bytes);
 	pool->allocator.free(pool->allocator.ctx, ptr, bytes);
 }
 
@@ -92,6 +92,15 @@ int lindex_pool_free(struct lindex_pool *pool)
 	return 0;
 }
 
+/** lindex_pool_drop_all() - What any index has dropped is retired node by node. */
+void lindex_pool_drop_all(struct lindex_pool *pool)
+{
+	struct lindex *ix;
+
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
+		lindex_drop_all(ix);
+}
+
 /* Nodes few and far between keep whole lumps from being given back: then write the indexes anew, densely. */
 static void pool_compact(struct lindex_pool *pool)
 {
@@ -108,8 +117,7 @@ static void pool_compact(struct lindex_pool *pool)
 		    !(ix->root & LINDEX_ROOT_INLINE))
 			(void)lindex_rebuild(ix); /* without memory for it, all stays as it is */
 	lindex_space_mixed(sp, &stash);
-	for (ix = pool->indexes; ix; ix = ix->pool_next)
-		lindex_drop_all(ix);
+	lindex_pool_drop_all(pool);
 	lindex_retire_all(sp);
 }
 
@@ -117,11 +125,10 @@ int lindex_pool_reclaim(struct lindex_pool *pool)
 {
 	struct lindex *ix;
 
-	for (ix = pool->indexes; ix; ix = ix->pool_next) {
-		lindex_drop_all(ix);
+	lindex_pool_drop_all(pool);
+	for (ix = pool->indexes; ix; ix = ix->pool_next)
 		if (ix->space && ix->space->paged)
 			lindex_retire_all(ix->space);
-	}
 	lindex_retire_all(pool->space);
 	pool_compact(pool);
 	lindex_space_trim(pool->space);

@@ -6,7 +6,7 @@
  *   types          fixed-width integers, bool, size_t, errno values
  *   bytes          memcpy, memmove, memset; little-endian loads and stores at any alignment
  *   bits           count of leading and trailing zeroes (never called with 0), population count
- *   order          load-acquire, store-release, relaxed load of aligned words
+ *   order          load-acquire, store-release, relaxed load and store of aligned words
  *   memory         the default allocator, a hint that a range wants huge pages, prefetch
  *   grace periods  start one, ask whether it is over, wait for it
  *
@@ -38,6 +38,10 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/unaligned.h>
+
+#ifndef CONFIG_64BIT
+#error "lindex: readers load words of 64 bits beside the writer: depends on 64BIT"
+#endif
 
 #define LINDEX_STATIC_ASSERT(cond, text) static_assert(cond, text)
 #define lindex_likely(x)                 likely(x)
@@ -126,6 +130,7 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 #define lindex_load_acquire(p)     smp_load_acquire(p)
 #define lindex_store_release(p, v) smp_store_release(p, v)
 #define lindex_load_relaxed(p)     READ_ONCE(*(p))
+#define lindex_store_relaxed(p, v) WRITE_ONCE(*(p), v)
 #define lindex_prefetch(p)         prefetch(p)
 #define lindex_prefetch_write(p)   prefetchw(p)
 #define LINDEX_PORT_GROUP          16u /* keys of a batch that go together: stack is short */
@@ -308,12 +313,26 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 	return a / b;
 }
 
+/*
+ * Words of up to 8 bytes that readers load beside the writer must not tear: where there is RCU, 8 bytes have
+ * to be lock-free. Without it they exclude each other, and plain accesses do: on 32-bit targets these are not
+ * calls into libatomic.
+ */
+#if defined(LINDEX_RCU) || __SIZEOF_POINTER__ >= 8
+LINDEX_STATIC_ASSERT(__atomic_always_lock_free(8, 0), "readers beside a writer: 8-byte atomics");
 #define lindex_load_acquire(p)     __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define lindex_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define lindex_load_relaxed(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
-#define lindex_prefetch(p)         __builtin_prefetch(p)
-#define lindex_prefetch_write(p)   __builtin_prefetch(p, 1)
-#define LINDEX_PORT_GROUP          64u /* keys of a batch that go together */
+#define lindex_store_relaxed(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
+#else
+#define lindex_load_acquire(p)     (*(volatile __typeof__(*(p)) *)(p))
+#define lindex_store_release(p, v) (*(volatile __typeof__(*(p)) *)(p) = (v))
+#define lindex_load_relaxed(p)     lindex_load_acquire(p)
+#define lindex_store_relaxed(p, v) lindex_store_release(p, v)
+#endif
+#define lindex_prefetch(p)       __builtin_prefetch(p)
+#define lindex_prefetch_write(p) __builtin_prefetch(p, 1)
+#define LINDEX_PORT_GROUP        64u /* keys of a batch that go together */
 
 #ifdef LINDEX_FREESTANDING
 #define LINDEX_PORT_HAS_ALLOC 0

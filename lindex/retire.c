@@ -19,7 +19,9 @@ void lindex_limbo_push(struct lindex_space *sp, struct lindex_limbo *limbo, uint
 
 	node->next = lindex_to32(limbo->head);
 	limbo->head = ref;
-	limbo->units += node->units;
+	lindex_store_relaxed(&limbo->units, limbo->units + node->units);
+	if (sp->paged)
+		lindex_paged_limbo(sp, ref, 1);
 }
 
 uint32_t lindex_limbo_pop(struct lindex_space *sp, struct lindex_limbo *limbo)
@@ -30,7 +32,9 @@ uint32_t lindex_limbo_pop(struct lindex_space *sp, struct lindex_limbo *limbo)
 		struct lindex_node *node = lindex_node_at(sp, ref);
 
 		limbo->head = lindex_from32(node->next);
-		limbo->units -= node->units;
+		lindex_store_relaxed(&limbo->units, limbo->units - node->units);
+		if (sp->paged)
+			lindex_paged_limbo(sp, ref, -1);
 	}
 	return ref;
 }
@@ -76,7 +80,7 @@ static void retire_paged(struct lindex *ix, uint32_t ref, uint32_t level)
 		if (!(child & LINDEX_TERM))
 			retire_paged(ix, child, level - 1);
 	}
-	(void)lindex_paged_room(ix); /* nothing is held across nodes: their pages may go */
+	lindex_paged_room(ix); /* nothing is held across nodes: their pages may go */
 	if (!lindex_paged_need(sp, ref, level))
 		lindex_retire_node(ix, ref);
 }
@@ -113,23 +117,34 @@ void lindex_drop_all(struct lindex *ix)
 		drop_one(ix);
 }
 
+/* All of @from; @to is empty. */
+static void limbo_move(struct lindex_limbo *to, struct lindex_limbo *from)
+{
+	to->head = from->head;
+	lindex_store_relaxed(&to->units, from->units);
+	from->head = 0;
+	lindex_store_relaxed(&from->units, 0);
+}
+
 /* The grace period that waits is over: what waited has expired. */
 static void gp_finish(struct lindex_space *sp)
 {
-	sp->limbo.expired = sp->limbo.waiting;
-	sp->limbo.waiting = (struct lindex_limbo){ 0 };
+	limbo_move(&sp->limbo.expired, &sp->limbo.waiting);
 	sp->limbo.gp_running = false;
 	lindex_space_free_dirs(sp, &sp->limbo.waiting_dirs);
+	lindex_paged_free_evicted(sp, &sp->limbo.waiting_pages);
 }
 
 static void gp_begin(struct lindex_space *sp)
 {
-	sp->limbo.waiting = sp->limbo.retired;
-	sp->limbo.retired = (struct lindex_limbo){ 0 };
+	limbo_move(&sp->limbo.waiting, &sp->limbo.retired);
 	sp->limbo.waiting_dirs = sp->limbo.retired_dirs;
 	sp->limbo.retired_dirs = NULL;
+	sp->limbo.waiting_pages = sp->limbo.retired_pages;
+	sp->limbo.retired_pages = NULL;
 	sp->limbo.gp_running = true;
 	lindex_port_gp_start(&sp->limbo.gp);
+	sp->gps += LINDEX_PORT_GP_BLOCKS;
 }
 
 static bool gp_wanted(const struct lindex_space *sp)
@@ -168,19 +183,20 @@ void lindex_retire_step(struct lindex *ix, uint32_t budget, bool may_wait)
 		gp_begin(sp);
 }
 
-/** lindex_retire_all() - Wait for readers and free everything retired. Sleeps. */
+/** lindex_retire_all() - Free everything retired, after readers. Sleeps; not if nothing is. */
 void lindex_retire_all(struct lindex_space *sp)
 {
-	int round;
+	struct lindex_retirement *r = &sp->limbo;
 
-	for (round = 0; round < 2; round++) {
-		while (sp->limbo.expired.head)
-			lindex_node_free(sp, lindex_limbo_pop(sp, &sp->limbo.expired));
-		if (!sp->limbo.gp_running)
+	for (;;) {
+		while (r->expired.head)
+			lindex_node_free(sp, lindex_limbo_pop(sp, &r->expired));
+		if (!r->gp_running) {
+			if (!r->retired.head && !r->retired_dirs && !r->retired_pages)
+				return;
 			gp_begin(sp);
-		lindex_port_gp_wait(&sp->limbo.gp);
+		}
+		lindex_port_gp_wait(&r->gp);
 		gp_finish(sp);
 	}
-	while (sp->limbo.expired.head)
-		lindex_node_free(sp, lindex_limbo_pop(sp, &sp->limbo.expired));
 }

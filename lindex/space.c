@@ -267,14 +267,21 @@ void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units)
 		lindex_prefetch_write(lindex_addr(sp, page * LINDEX_PAGE_UNITS + unit + i));
 }
 
-/** lindex_space_alloc() - @units in one page. Returns the ref, or 0. The bytes are not zeroed. */
+static int more_pages(struct lindex_space *sp)
+{
+	return sp->paged ? lindex_paged_grow(sp) : space_grow(sp);
+}
+
+/** lindex_space_alloc() - @units in one page. Returns the ref, or 0 (sp->err). The bytes are not zeroed. */
 uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 {
 	uint32_t page = page_with_hole(sp, units, inner), unit;
 	struct lindex_page *b;
 
+	sp->err = 0;
 	if (page == UINT32_MAX) {
-		if (sp->paged ? lindex_paged_grow(sp) : space_grow(sp))
+		sp->err = more_pages(sp);
+		if (sp->err)
 			return 0;
 		page = page_with_hole(sp, units, inner);
 		if (page == UINT32_MAX)
@@ -323,11 +330,13 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 /** lindex_space_hold() - Have at least @pages wholly free pages, and keep them for who may use them. */
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
 {
-	while (sp->free_count < pages)
-		if (sp->paged ? lindex_paged_grow(sp) : space_grow(sp))
-			return -ENOMEM;
-	sp->held = pages;
-	return 0;
+	int err = 0;
+
+	while (sp->free_count < pages && !err)
+		err = more_pages(sp);
+	if (!err)
+		sp->held = pages;
+	return err;
 }
 
 /* Give back lumps without a unit in use, while more than the held pages stay. After a grace period. */

@@ -79,11 +79,16 @@ static void walk(const struct lindex *ix, struct lindex_stats *st, uint32_t ref,
 	}
 }
 
+static uint64_t limbo_bytes(const struct lindex_limbo *limbo)
+{
+	return (uint64_t)lindex_load_relaxed(&limbo->units) * LINDEX_UNIT_BYTES;
+}
+
 void lindex_get_stats(const struct lindex *ix, struct lindex_stats *st)
 {
 	uint64_t word = lindex_load_acquire(&ix->root);
 	const struct lindex_space *sp = ix->space;
-	uint32_t i;
+	uint32_t i, pages;
 
 	memset(st, 0, sizeof(*st));
 	if (word & LINDEX_ROOT_INLINE) {
@@ -99,12 +104,13 @@ void lindex_get_stats(const struct lindex *ix, struct lindex_stats *st)
 	st->pool_bytes = lindex_pool_bytes(ix->pool);
 	if (!sp)
 		return;
-	st->retired_bytes = LINDEX_UNIT_BYTES *
-			    ((uint64_t)sp->limbo.retired.units + sp->limbo.waiting.units +
-			     sp->limbo.expired.units + ix->drops.units + ix->dead.units);
+	st->retired_bytes = limbo_bytes(&sp->limbo.retired) + limbo_bytes(&sp->limbo.waiting) +
+			    limbo_bytes(&sp->limbo.expired) + limbo_bytes(&ix->drops) +
+			    limbo_bytes(&ix->dead);
 	if (sp->paged) {
-		st->resident_pages = sp->resident;
-		st->pages = sp->npages ? sp->npages - 1 : 0;
-		st->dirty_pages = sp->dirty;
+		pages = lindex_load_relaxed(&sp->npages);
+		st->resident_pages = lindex_load_relaxed(&sp->resident);
+		st->pages = pages ? pages - 1 : 0;
+		st->dirty_pages = lindex_load_relaxed(&sp->dirty);
 	}
 }

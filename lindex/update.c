@@ -12,15 +12,16 @@
  *
  *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish().
  *   U2  Before publish() the change can be undone (undo()); after it nothing can fail.
- *   U3  At most 3 leaves and 3 inner nodes per level are written, whatever is overwritten.
+ *   U3  At most 6 leaves (3 as a rule), 3 inner nodes per level and a new root are written, whatever
+ *       is overwritten (DESIGN.md, "how many nodes").
  *   U4  A remove that cuts no run writes leaves no larger than those it replaces: every kind of
  *       leaf encodes any subset of its runs in no more units (DESIGN.md, "remove never grows").
  */
 #include "internal.h"
 #include "scratch.h"
 
-#define MADE_MAX    64u
-#define STEP_BUDGET 8u /* nodes walked and freed per update: more than one update retires */
+#define MADE_MAX    64u /* U3: 6 + 3 * LINDEX_MAX_LEVEL + 1 at most */
+#define STEP_BUDGET 8u  /* nodes walked and freed per update: more than one update retires */
 
 /* One level of the cut. Entries il..ir of the list left.entries | right.entries are replaced. */
 struct cut {
@@ -44,6 +45,7 @@ struct update {
 	uint32_t nfresh;                       /* s->fresh: entries for the next level up */
 	uint32_t made[MADE_MAX], nmade;
 	bool cuts, changes, may_wait;
+	bool tight;      /* leave no room for updates: a remove must not need more than there was */
 	bool whole_fits; /* s->runs fit one leaf: whole */
 	struct lindex_plan whole;
 	uint32_t published_at; /* level whose ref was stored in place; 0: the root word was */
@@ -261,7 +263,7 @@ static int make_leaf(struct update *u, uint32_t lo, uint32_t hi, const struct li
 	} else {
 		e->ref = make(u, plan->units, false);
 		if (!e->ref)
-			return -ENOMEM;
+			return lindex_no_memory(u->sp);
 		lindex_leaf_encode(plan, u->s->runs + lo, lindex_node_at(u->sp, e->ref),
 				   u->ix->gen);
 	}
@@ -274,7 +276,7 @@ static bool fits(const struct update *u, uint32_t lo, uint32_t hi, const struct 
 		 struct lindex_plan *plan)
 {
 	return lo < hi && lindex_leaf_fit_all(u->s->runs + lo, hi - lo, u->ix->leaf_units, before,
-					      !u->sp->may_use_held, plan);
+					      !u->tight, plan);
 }
 
 /* The one leaf that is cut; NULL if there are two, or none. */
@@ -284,17 +286,34 @@ static const struct lindex_node *leaf_before(const struct update *u)
 							       NULL;
 }
 
-/* As few leaves as it takes; halves that do not fit are halved. */
-static int make_halves(struct update *u, uint32_t lo, uint32_t hi)
+/* Most of s->runs[lo, hi), which are part of leaf @ref (or 0): laid anew, or with the line that they had. */
+static uint32_t fit_part(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref,
+			 struct lindex_plan *plan)
+{
+	uint32_t m = lindex_leaf_fit_most(u->s->runs + lo, hi - lo, u->ix->leaf_units, plan), k;
+	const struct lindex_dense *old;
+	struct lindex_plan p;
+
+	if (!ref)
+		return m;
+	old = (const struct lindex_dense *)lindex_node_at(u->sp, ref);
+	if (old->head.kind != LINDEX_NODE_DENSE && old->head.kind != LINDEX_NODE_PRESENCE)
+		return m;
+	k = lindex_dense_refit(old, u->s->runs + lo, hi - lo, u->ix->leaf_units, &p);
+	if (k > m)
+		*plan = p;
+	return k > m ? k : m;
+}
+
+/* Leaves for a part of leaf @ref (or 0): one; if laid anew it does not fit where it did, as few as it takes (U3). */
+static int make_parts(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref)
 {
 	struct lindex_plan plan;
 	uint32_t m;
 	int err = 0;
 
 	while (lo < hi && !err) {
-		m = hi - lo;
-		while (!fits(u, lo, lo + m, NULL, &plan))
-			m = (m + 1) / 2;
+		m = fits(u, lo, hi, NULL, &plan) ? hi - lo : fit_part(u, lo, hi, ref, &plan);
 		if (u->nfresh == SCRATCH_PIECES)
 			return -ENOMEM;
 		err = make_leaf(u, lo, lo + m, &plan, true);
@@ -329,10 +348,10 @@ static int make_leaves(struct update *u)
 		err = make_leaf(u, 0, mid, &plan, true);
 		return err ? err : make_leaf(u, mid, n, &second, true);
 	}
-	err = make_halves(u, 0, u->kept_left);
+	err = make_parts(u, 0, u->kept_left, u->left_leaf);
 	if (!err)
-		err = make_halves(u, u->kept_left, n - u->kept_right);
-	return err ? err : make_halves(u, n - u->kept_right, n);
+		err = make_parts(u, u->kept_left, n - u->kept_right, 0);
+	return err ? err : make_parts(u, n - u->kept_right, n, u->right_leaf);
 }
 
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
@@ -474,7 +493,7 @@ static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n
 	up->sep = e[0].sep;
 	up->ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!up->ref)
-		return -ENOMEM;
+		return lindex_no_memory(u->sp);
 	/* Leaves that updates write are three quarters full on average. */
 	lindex_inner_encode(e, n, level, u->ix->gen, u->ix->leaf_units * 3 / 4 - 1,
 			    lindex_node_at(u->sp, up->ref));
@@ -482,30 +501,43 @@ static int make_inner(struct update *u, const struct lindex_entry *e, uint32_t n
 	return 0;
 }
 
-/* Pack s->entries[0..n) into as few nodes as hold them, evenly. Leaves their entries in s->fresh. */
+/* The fewest nodes that hold e[0..n): each filled before the next. At most 3 (U3). */
+static uint32_t parts_needed(const struct lindex_entry *e, uint32_t n)
+{
+	uint32_t parts = 0, at = 0, bytes;
+
+	for (; at < n; parts++)
+		at += lindex_inner_fit(e + at, n - at, &bytes);
+	return parts;
+}
+
+/* How many of e[0..n) go into the first of @parts nodes: an even share, or what makes the rest fit the others. */
+static uint32_t part_of(const struct lindex_entry *e, uint32_t n, uint32_t parts)
+{
+	uint32_t m = n / parts, bytes, most;
+
+	if (parts == 1)
+		return n;
+	most = lindex_inner_fit(e, n, &bytes);
+	m = lindex_min32(m, most);
+	while (m < most && parts_needed(e + m, n - m) >= parts)
+		m += (most - m + 1) / 2;
+	return m;
+}
+
+/* Pack s->entries[0..n) into as few nodes as hold them, evenly if possible. Leaves their entries in s->fresh. */
 static int pack(struct update *u, uint32_t n, uint32_t level)
 {
 	const struct lindex_entry *e = u->s->entries;
-	uint32_t parts, i, bytes, at;
+	uint32_t parts = parts_needed(e, n), m;
 	int err = 0;
 
-	for (parts = 1; parts < n; parts++) {
-		for (i = at = 0; i < parts; i++) {
-			uint32_t m = (n - at) / (parts - i);
-
-			if (lindex_inner_fit(e + at, m, &bytes) < m)
-				break;
-			at += m;
-		}
-		if (i == parts)
-			break;
-	}
+	if (parts > SCRATCH_PIECES)
+		return -ENOMEM; /* only where a pager's pages do not belong together */
 	u->nfresh = 0;
-	for (i = at = 0; i < parts && n && !err; i++) {
-		uint32_t m = (n - at) / (parts - i);
-
-		err = make_inner(u, e + at, m, level);
-		at += m;
+	for (; parts && !err; parts--, e += m, n -= m) {
+		m = part_of(e, n, parts);
+		err = make_inner(u, e, m, level);
 	}
 	memcpy(u->s->fresh, u->s->next, u->nfresh * sizeof(u->s->fresh[0]));
 	return err;
@@ -525,7 +557,7 @@ static int exchange(struct update *u, uint32_t level, bool *done)
 		return 0;
 	ref = make(u, (bytes + LINDEX_UNIT_BYTES - 1) / LINDEX_UNIT_BYTES, true);
 	if (!ref)
-		return -ENOMEM;
+		return lindex_no_memory(u->sp);
 	copy = (struct lindex_inner *)lindex_node_at(u->sp, ref);
 	(void)lindex_inner_replace(in, c->il, c->ir, u->s->fresh, u->nfresh, window_max, &bytes,
 				   copy);
@@ -604,7 +636,8 @@ static int grow_root(struct update *u)
 			return err;
 		u->levels++;
 	}
-	return 0;
+	/* What removes live of (pager.c, P6). */
+	return u->sp->paged && (u->run || u->cuts) ? lindex_paged_stand(u->ix, u->levels) : 0;
 }
 
 /* Subtrees that lie between the two paths. */
@@ -679,10 +712,12 @@ static int apply_tree(struct update *u)
 	int err;
 
 	if (!levels && u->nruns <= LINDEX_INLINE_RUNS &&
-	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns, u->may_wait)) {
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns,
+				   u->may_wait && lindex_slot_may_wait(u->ix))) {
 		retire_old(u, 0);
 		return 0;
 	}
+	/* Readers may be in the slot: a small leaf instead, so that many updates share a grace period. */
 	u->whole_fits = fits(u, 0, u->nruns, leaf_before(u), &u->whole);
 	join_leaves(u);
 	err = make_leaves(u);
@@ -742,6 +777,8 @@ static int attempt(struct update *u)
 	const struct lindex_slot *slot = NULL;
 	int err;
 
+	if (u->sp->paged)
+		lindex_paged_room(u->ix);
 	memset(u->cut, 0, sizeof(u->cut));
 	u->nfresh = u->nmade = u->levels = u->published_at = 0;
 	u->left_leaf = u->right_leaf = 0;
@@ -760,6 +797,12 @@ static int attempt(struct update *u)
 	err = apply_tree(u);
 	if (err)
 		undo(u);
+	if (err == -ENOMEM && u->may_wait && !lindex_root_level(u->ix->root) &&
+	    u->nruns <= LINDEX_INLINE_RUNS &&
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns, true)) {
+		retire_old(u, 0);
+		return 0;
+	}
 	return err;
 }
 
@@ -800,21 +843,24 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 	ix->cost = (struct lindex_update_cost){ 0 };
 	prefetch_leaf(ix, first);
 	lindex_retire_step(ix, STEP_BUDGET, u.may_wait);
-	if (u.sp->paged) {
-		err = lindex_paged_room(ix);
+	if (u.sp->paged && run && !(ix->root & LINDEX_ROOT_INLINE)) {
+		err = lindex_paged_stand(ix, lindex_root_level(ix->root));
 		if (err)
 			return err;
 	}
-	if (ix->reserved)
+	if (ix->reserved) { /* what was promised is there, whoever used up the standing reserve */
 		lindex_reserve_use(ix);
+		u.sp->may_use_held = true;
+	}
 	err = attempt(&u);
+	u.sp->may_use_held = false;
 	if (err != -ENOMEM || run || u.cuts)
 		return err;
 	/* Deletion always works: take the standing reserve; if that is used up, wait for readers. */
-	u.sp->may_use_held = true;
+	u.sp->may_use_held = u.tight = true;
 	err = attempt(&u);
 	if (err == -ENOMEM) {
-		lindex_drop_all(ix);
+		lindex_pool_drop_all(ix->pool);
 		lindex_retire_all(u.sp);
 		err = attempt(&u);
 	}

@@ -45,7 +45,7 @@ static int walk_node(struct walk *w, uint32_t ref, uint32_t level, uint64_t lo, 
 		uint32_t child;
 
 		if (sp->paged) {
-			(void)lindex_paged_room(w->ix);
+			lindex_paged_room(w->ix);
 			err = lindex_paged_need(sp, ref, level);
 		}
 		if (err)

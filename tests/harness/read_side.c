@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
+ * liburcu's grace periods are counted on their way.
+ *
  * Under ThreadSanitizer one thing more: liburcu 0.13 orders with barriers in assembler, which the
  * sanitizer does not see, so it would call every reuse of memory after a grace period a race. What
  * a grace period promises (all read sides that began before have ended) is therefore said to it
@@ -13,7 +15,7 @@
 #endif
 #endif
 
-#if defined(UNDER_TSAN) && !defined(_GNU_SOURCE)
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* RTLD_NEXT */
 #endif
 #include "read_side.h"
@@ -23,13 +25,16 @@
 #define RCU_MEMBARRIER
 #include <urcu.h>
 
-#ifdef UNDER_TSAN
 #include <dlfcn.h>
 
+#ifdef UNDER_TSAN
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 
 static char read_side_ends;
+#endif
+
+static uint64_t grace_periods;
 
 /* Takes the place of liburcu's own: the program's symbols come before those of its libraries. */
 void urcu_memb_synchronize_rcu(void)
@@ -38,9 +43,16 @@ void urcu_memb_synchronize_rcu(void)
 
 	*(void **)&next = dlsym(RTLD_NEXT, "urcu_memb_synchronize_rcu");
 	next();
+	grace_periods++;
+#ifdef UNDER_TSAN
 	__tsan_acquire(&read_side_ends);
-}
 #endif
+}
+
+uint64_t read_side_grace_periods(void)
+{
+	return grace_periods;
+}
 
 void read_side_register(void)
 {
@@ -66,6 +78,11 @@ void read_side_unlock(void)
 }
 
 #else
+
+uint64_t read_side_grace_periods(void)
+{
+	return 0;
+}
 
 void read_side_register(void) {}
 

@@ -5,11 +5,16 @@
 #ifndef HARNESS_READ_SIDE_H
 #define HARNESS_READ_SIDE_H
 
+#include <stdint.h>
+
 /** read_side_register() - Each thread that reads, first and last thing. */
 void read_side_register(void);
 void read_side_unregister(void);
 
 void read_side_lock(void);
 void read_side_unlock(void);
+
+/** read_side_grace_periods() - How many the writer has waited for so far. 0 without liburcu. */
+uint64_t read_side_grace_periods(void);
 
 #endif

@@ -17,7 +17,7 @@
 /* ---- The constants ---------------------------------------------------------------------------------- */
 
 /* An inner node has at least this many entries, where it is not the root: bounds the depth. */
-#define FANOUT_AT_LEAST 24u
+#define FANOUT_AT_LEAST 22u
 #define DEPTH_EXTRA     2u
 
 /* Entries of the largest window, in any configuration: a whole inner node, padded. */
@@ -29,10 +29,12 @@
 #define OPS_BASE       16u
 #define OPS_PER_NODE   64u
 
-/* One update: 3 leaves and 3 inner nodes per level, whatever it displaces; an inner node is a page. */
-#define NODES_WRITTEN(depth)       (3u * ((depth) + 1u))
+/* One update: 6 leaves, 3 inner nodes per level and a new root, whatever it displaces; an inner node is a page. */
+#define LEAVES_WRITTEN             6u
+#define INNER_WRITTEN(depth)       (3u * ((depth)-1u) + 1u)
+#define NODES_WRITTEN(depth)       (LEAVES_WRITTEN + INNER_WRITTEN(depth))
 #define INNER_BYTES                4096u
-#define BYTES_WRITTEN(depth, leaf) (3u * (leaf) + 3u * (depth)*INNER_BYTES)
+#define BYTES_WRITTEN(depth, leaf) (LEAVES_WRITTEN * (leaf) + INNER_WRITTEN(depth) * INNER_BYTES)
 #define NODES_RETIRED(depth)       (4u * ((depth) + 1u))
 
 /* Nodes of earlier changes that one update frees. */
@@ -276,6 +278,48 @@ Test(bounds, random_everything_takes_28_bytes_a_run_in_bulk)
 		assert_bounded(&a, RUN_BYTES_BULK);
 		world_close(&a.w);
 	}
+}
+
+/* Terminal runs take four times the bytes of other entries: nodes full of them meet nodes full of those. */
+#define CLUSTER 391u /* short runs that fill one leaf */
+
+static void add_cluster(struct arena *a, struct twin *t, uint64_t *key, bool term)
+{
+	if (term) {
+		twin_insert(t, &RUN(*key, *key + 99, 1ull << 50, 0, 7));
+		*key += 101;
+	}
+	for (unsigned int i = 0; i < CLUSTER; i++, ++*key)
+		twin_insert(t, &RUN(*key, *key, 2 * rng_below(&a->rng, 128) + (i & 1), 0, 0));
+}
+
+Test(bounds, three_inner_nodes_per_level_hold_terminal_runs_beside_plain_entries)
+{
+	const struct lindex_config cfg = { .epsilon = 504 };
+	struct lindex_stats before, after;
+	uint64_t key = 0, edge;
+	struct arena a;
+	struct twin t;
+
+	arena_open(&a, &cfg, 14);
+	twin_init(&t);
+	for (unsigned int i = 0; i < 78; i++)
+		add_cluster(&a, &t, &key, true);
+	edge = key - 10;
+	key += 1ull << 40;
+	for (unsigned int i = 0; i < 490; i++)
+		add_cluster(&a, &t, &key, false);
+	world_build(&a.w, &t);
+	lindex_get_stats(a.w.ix, &before);
+	CHECK(before.kind_runs[LINDEX_KIND_TERMINAL] > 70, "few terminal runs");
+	clear(&a, edge, edge + (1ull << 40) + 20);
+	lindex_get_stats(a.w.ix, &after);
+	/* Two nodes of level 1 were cut. */
+	CHECK(after.inner_nodes <= before.inner_nodes + 1, "%" PRIu64 " inner nodes, from %" PRIu64,
+	      after.inner_nodes, before.inner_nodes);
+	assert_bounded(&a, RUN_BYTES_DYNAMIC);
+	twin_destroy(&t);
+	arena_close(&a);
 }
 
 /* ---- Changes of every shape --------------------------------------------------------------------------- */

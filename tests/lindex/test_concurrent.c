@@ -892,3 +892,166 @@ Test(concurrent, stats_is_a_reader_beside_eviction)
 		cr_skip_test("figures of the pool \"may be a little off\": a race by contract");
 	look_beside_evictions(look_with_stats);
 }
+
+/* A tiny map that changes all the time: its updates, too, share grace periods. */
+Test(concurrent, updates_of_few_runs_share_a_grace_period)
+{
+	const uint64_t changes = 5000;
+	uint64_t waits;
+	struct world w;
+
+	NEEDS_READ_SIDE();
+	world_open(&w, NULL, 0, 0);
+	waits = read_side_grace_periods();
+	for (uint64_t i = 0; i < changes; i++) {
+		uint64_t first = 100 * (i % 3);
+
+		harness_step("few runs", i);
+		world_do(&w, &(struct op){ .run = RUN(first, first + i % 50, i, 0, 0),
+					   .is_remove = i % 5 == 4 });
+	}
+	waits = read_side_grace_periods() - waits;
+	CHECK(waits <= 4 + changes / 64, "%" PRIu64 " grace periods for %" PRIu64 " changes", waits,
+	      changes);
+	assert_same(w.ix, &w.twin);
+	world_close(&w);
+}
+
+/* ---- Figures, and pages that come and go, beside readers ------------------------------------------------- */
+
+#define BLOCKS                                                                                     \
+	4096u /* of 16 keys: at most one run in each, whose fields follow from its first key */
+
+struct paging {
+	struct page_file pf;
+	struct lindex_pool *pool;
+	struct lindex *ix;
+	_Atomic unsigned int ready;
+	uint64_t changes, lookups;
+};
+
+static struct lindex_run block_run(uint64_t first, uint64_t last)
+{
+	return RUN(first, last, first * 1000003, 0, (uint16_t)(first / 16));
+}
+
+static void paging_wait(struct paging *p)
+{
+	atomic_fetch_add(&p->ready, 1);
+	while (atomic_load(&p->ready) < 3)
+		;
+}
+
+static void *read_blocks(void *ctx)
+{
+	struct paging *p = ctx;
+	struct lindex_run run;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 51);
+	read_side_register();
+	paging_wait(p);
+	for (uint64_t i = 0; i < p->lookups; i++) {
+		uint64_t key = rng_below(&rng, 16 * BLOCKS);
+		int rc;
+
+		harness_step("blocks", i);
+		read_side_lock();
+		rc = lindex_lookup(p->ix, key, &run);
+		read_side_unlock();
+		if (rc == -EAGAIN)
+			continue;
+		CHECK(rc == 0 || rc == -ENOENT, "lookup is %d", rc);
+		CHECK(run.first <= key && key <= run.last, "%s", run_text(&run));
+		if (rc == 0) {
+			struct lindex_run want = block_run(run.first, run.last);
+
+			want.mapped = 1;
+			CHECK(run_equal(&run, &want) && run.last / 16 == run.first / 16,
+			      "%s was never stored", run_text(&run));
+		}
+	}
+	read_side_unregister();
+	return NULL;
+}
+
+static void *read_figures(void *ctx)
+{
+	struct paging *p = ctx;
+	struct lindex_stats stats;
+
+	read_side_register();
+	paging_wait(p);
+	for (uint64_t i = 0; i < p->lookups / 100; i++) {
+		harness_step("figures", i);
+		read_side_lock();
+		lindex_get_stats(p->ix, &stats);
+		read_side_unlock();
+		CHECK(stats.runs <= BLOCKS, "%" PRIu64 " runs", stats.runs);
+		CHECK(stats.resident_pages <= stats.pages + 1, "%" PRIu64 " of %" PRIu64 " pages",
+		      stats.resident_pages, stats.pages);
+		CHECK(stats.pool_bytes >= 4096 && lindex_pool_bytes(p->pool) >= 4096, "bytes");
+	}
+	read_side_unregister();
+	return NULL;
+}
+
+static void write_blocks(struct paging *p)
+{
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 50);
+	paging_wait(p);
+	for (uint64_t i = 0; i < p->changes; i++) {
+		uint64_t first = 16 * rng_below(&rng, BLOCKS), last = first + 15;
+
+		harness_step("writer", i);
+		if (rng_one_in(&rng, 3)) {
+			CHECK(lindex_remove(p->ix, first, last) == 0, "remove");
+		} else {
+			struct lindex_run run;
+
+			/* Never two runs in a block: the other goes first. */
+			CHECK(lindex_remove(p->ix, first, last) == 0, "remove");
+			run = block_run(first + rng_below(&rng, 8), last - rng_below(&rng, 8));
+			CHECK(lindex_insert(p->ix, &run) == 0, "insert");
+		}
+		if (rng_one_in(&rng, 16))
+			CHECK(lindex_evict(p->ix, rng_below(&rng, 8)) >= 0, "evict");
+		CHECK(lindex_load(p->ix, 16 * rng_below(&rng, BLOCKS)) == 0, "load");
+	}
+}
+
+static void run_paging(bool paged)
+{
+	static struct paging p;
+	struct lindex_config cfg = { .pager = paged ? &p.pf.pager : NULL };
+	pthread_t readers[2];
+
+	memset(&p, 0, sizeof(p));
+	page_file_open(&p.pf);
+	p.changes = scaled(5000);
+	p.lookups = scaled(100000);
+	CHECK(lindex_pool_create(NULL, &p.pool) == 0, "pool");
+	CHECK(lindex_create(p.pool, &cfg, &p.ix) == 0, "create");
+	CHECK(pthread_create(&readers[0], NULL, read_blocks, &p) == 0, "thread");
+	CHECK(pthread_create(&readers[1], NULL, read_figures, &p) == 0, "thread");
+	write_blocks(&p);
+	for (int i = 0; i < 2; i++)
+		pthread_join(readers[i], NULL);
+	lindex_free(p.ix);
+	CHECK(lindex_pool_free(p.pool) == 0, "pool is busy");
+	page_file_close(&p.pf);
+}
+
+Test(concurrent, figures_are_read_beside_a_writer)
+{
+	NEEDS_READ_SIDE();
+	run_paging(false);
+}
+
+Test(concurrent, pages_come_and_go_beside_readers)
+{
+	NEEDS_READ_SIDE();
+	run_paging(true);
+}

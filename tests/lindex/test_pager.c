@@ -11,6 +11,7 @@
 #include "check.h"
 #include "images.h"
 #include "pages.h"
+#include "read_side.h"
 #include "same.h"
 #include "world.h"
 /* Private: models in stored pages, to be spoilt. */
@@ -386,6 +387,36 @@ Test(pager, builds_and_saves_of_an_index_much_larger_than_the_cap)
 	use_whole_index_under(3 << 20, 300000);
 }
 
+/* Room is made for many pages at a time: the readers are waited for once. */
+Test(pager, pages_that_go_share_a_grace_period)
+{
+	uint64_t loads, waits;
+	struct paged p;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 17);
+	open_paged(&p, NULL, 2 * LINDEX_POOL_MIN_BYTES);
+	build(&p, SHAPE_SPARSE_RANDOM, 60000, &rng);
+	commit(&p);
+	loads = p.pf.loads;
+	waits = read_side_grace_periods();
+	for (uint64_t step = 0; step < 5000; step++) {
+		struct lindex_run *run = &p.twin.runs[rng_below(&rng, p.twin.n)];
+
+		harness_step("load", step);
+		if (step % 4 == 0)
+			apply(&p, &(struct op){ .run = RUN(run->first, run->first, step, 1, 1) });
+		else
+			assert_same_at(p.ix, &p.twin, run->last);
+	}
+	loads = p.pf.loads - loads;
+	waits = read_side_grace_periods() - waits;
+	CHECK(loads > 3000, "only %" PRIu64 " loads", loads);
+	CHECK(waits <= loads / 15 + 2, "%" PRIu64 " grace periods for %" PRIu64 " loads", waits,
+	      loads);
+	close_paged(&p);
+}
+
 static uint64_t hashed(uint64_t i)
 {
 	return rng_splitmix(&i);
@@ -674,6 +705,31 @@ Test(pager, error_of_store_is_passed_on)
 	p.pf.fail_store = 0;
 	commit(&p);
 	reopen(&p);
+	assert_same(p.ix, &p.twin);
+	close_paged(&p);
+}
+
+Test(pager, error_of_a_store_that_makes_room_is_what_the_change_returns)
+{
+	struct paged p;
+	struct rng rng;
+	int rc = 0;
+
+	rng_init(&rng, harness_seed(), 18);
+	open_paged(&p, NULL, LINDEX_POOL_MIN_BYTES);
+	p.pf.fail_store = EIO;
+	for (uint64_t step = 0; rc == 0; step++) {
+		struct op op = { .run = RUN(step << 20, step << 20, rng_u64(&rng), 1, 0) };
+
+		harness_step("fill", step);
+		rc = op_apply(p.ix, &op);
+		if (rc == 0)
+			op_apply_twin(&p.twin, &op);
+	}
+	CHECK(rc == -EIO, "the insert that had no room is %d", rc);
+	cr_assert_eq(lindex_build(p.ix, p.twin.runs, p.twin.n, NULL), -EIO);
+	cr_assert_eq(lindex_reserve(p.ix, 1000), -EIO);
+	p.pf.fail_store = 0;
 	assert_same(p.ix, &p.twin);
 	close_paged(&p);
 }
