@@ -43,6 +43,7 @@ static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p
 
 #define BODY_TOUCHED        struct touched *touched,
 #define BODY_TOUCHED_ARG    touched,
+#define BODY_WIDE           LINDEX_NOINLINE
 #define COUNT_LE32(p, n, x) counted_le32(touched, p, n, x)
 #define TOUCH(p, len)       touch(touched, p, len)
 #define COMPARE(n)          (touched->ops += (n))

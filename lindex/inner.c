@@ -48,27 +48,25 @@ static LINDEX_ALWAYS_INLINE uint64_t sep_off(bool entries, const struct lindex_e
 }
 
 /*
- * Fit and measure, with the lookup function itself. The prediction is monotone, so the extremes of an
- * entry are its separator and the key before the next; behind the last separator p is clamped.
+ * Fit and measure, with the lookup function itself. The prediction is monotone: keys of entry i are
+ * predicted between their separator and the next one. (The key before the next would be exact, and cost as much again.)
  */
 static LINDEX_ALWAYS_INLINE struct inner_model inner_model(bool entries,
 							   const struct lindex_entry *e,
 							   const struct lindex_inner *in,
 							   uint32_t n)
 {
-	uint64_t off = 0, next = n > 1 ? sep_off(entries, e, in, 1) : 0, top = n - 1, lo, hi;
 	struct inner_model m = { .line = lindex_line_fit(sep_off(entries, e, in, n - 1), n - 1) };
-	uint32_t i;
+	uint32_t i, p;
 
-	for (i = 0; i < n; i++, off = next) {
-		next = i + 1 < n ? sep_off(entries, e, in, i + 1) : 0;
-		lo = lindex_line_at(m.line.mul, m.line.pre, m.line.post, off);
-		hi = i + 1 < n ? lindex_line_at(m.line.mul, m.line.pre, m.line.post, next - 1) :
-				 top;
-		lo = lindex_min64(lo, top);
-		hi = lindex_min64(hi, top);
-		m.below = hi > i ? lindex_max32(m.below, (uint32_t)hi - i) : m.below;
-		m.above = lo < i ? lindex_max32(m.above, i - (uint32_t)lo) : m.above;
+	for (i = 0; i < n; i++) {
+		p = (uint32_t)lindex_min64(lindex_line_at(m.line.mul, m.line.pre, m.line.post,
+							  sep_off(entries, e, in, i)),
+					   n - 1);
+		if (p < i)
+			m.above = lindex_max32(m.above, i - p);
+		else if (i)
+			m.below = lindex_max32(m.below, p - (i - 1));
 	}
 	/* A line that is wrong both ways can be wrong by more than there is. */
 	m.window = lindex_min32(lindex_pad8(m.below + m.above + 1), lindex_pad8(n));

@@ -258,7 +258,8 @@ struct lindex {
 
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
 uint32_t lindex_inner_entry8(const struct lindex_inner *in, uint64_t off);
-int lindex_fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run);
+int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
+		     const struct lindex_term *term, uint64_t key, struct lindex_run *run);
 int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
 		     struct lindex_run *run);
 int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi,

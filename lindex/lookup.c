@@ -63,6 +63,7 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 
 #define COUNT_LE8(p, n, x)  scalar_count_le8(p, n, x)
 #define COUNT_LE16X8(p, x)  scalar_count_le16x8(p, x)
+#define BODY_WIDE           LINDEX_NOINLINE
 #define COUNT_LE32(p, n, x) scalar_count_le32(p, n, x)
 #define TOUCH(p, len)       ((void)0)
 #define COMPARE(n)          ((void)0)
@@ -114,16 +115,25 @@ int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
 	return body_leaf(node, key, hi, run);
 }
 
-/** lindex_fenced_find() - The lookup, the long way. */
-int lindex_fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run)
-{
-	return body_fenced(ix, key, run);
-}
-
 /** lindex_term_find() - The terminal run, or the hole before or behind it. */
 int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, struct lindex_run *run)
 {
 	return body_term(t, key, hi, run);
+}
+
+/*
+ * A fence that is not known: the short way down carries offsets, not fences. A hole that ends at it comes
+ * out with last < first (its first key is never 0), and is asked for again, the long way.
+ */
+#define NO_FENCE 0u
+
+/** lindex_rest_find() - Where the short way ends: a leaf, not plain or not covering @key; or a terminal run. */
+int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
+		     const struct lindex_term *term, uint64_t key, struct lindex_run *run)
+{
+	int err = leaf ? body_leaf(leaf, key, NO_FENCE, run) : body_term(term, key, NO_FENCE, run);
+
+	return lindex_unlikely(run->last < run->first) ? body_fenced(ix, key, run) : err;
 }
 
 /** lindex_slot_lookup() - The run or hole around @key among at most three. */
@@ -147,13 +157,13 @@ int lindex_slot_lookup(const struct lindex_slot *slot, uint64_t key, struct lind
 	return body_hole(run, first, last);
 }
 
-int lindex_lookup(const struct lindex *ix, uint64_t key, struct lindex_run *run)
+LINDEX_LINE_ALIGNED int lindex_lookup(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {
 	return ix->ops->lookup(ix, key, run);
 }
 
-int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *keys, size_t n,
-			    struct lindex_run *runs)
+LINDEX_LINE_ALIGNED int64_t lindex_lookup_batch(const struct lindex *ix, const uint64_t *keys,
+						size_t n, struct lindex_run *runs)
 {
 	return ix->ops->lookup_batch(ix, keys, n, runs);
 }

@@ -8,6 +8,82 @@
 
 #include "lookup_inner.h"
 
+/* ---- Inner nodes, terminal runs ------------------------------------------------------------------- */
+
+/* Keys of 8 bytes: the last key <= off in the window. */
+static LINDEX_NOINLINE uint32_t body_entry8(BODY_TOUCHED const struct lindex_inner *in,
+					    uint64_t off)
+{
+	struct body_model m = body_model_of(in);
+	uint32_t n = lindex_node_n(&in->head), left = m.window, i;
+
+	i = body_start(&m, lindex_line_at((uint32_t)m.mul, in->pre, in->post, off));
+	WINDOW(left);
+	while (left > 1) { /* the last key <= off in the window */
+		uint32_t half = left / 2;
+
+		TOUCH(m.keys + 8 * (size_t)(i + half), 8);
+		COMPARE(1);
+		i = i + half < n && lindex_ld64(m.keys + 8 * (size_t)(i + half)) <= off ? i + half :
+											  i;
+		left -= half;
+	}
+	return i;
+}
+
+/* Index of the entry of a key that lies @off behind the node's base. */
+static LINDEX_ALWAYS_INLINE uint32_t body_entry(BODY_TOUCHED const struct lindex_inner *in,
+						uint64_t off)
+{
+	struct body_model m = body_model_of(in);
+
+	NODE();
+	TOUCH(in, LINDEX_UNIT_BYTES);
+	return lindex_likely(in->kw == 4) ? body_entry4(BODY_TOUCHED_ARG & m, off) :
+					    body_entry8(BODY_TOUCHED_ARG in, off);
+}
+
+/* The same for a key, which is below the base only on the left edge; lowers *@hi to the entry's fence. */
+static LINDEX_NOINLINE uint32_t body_inner(BODY_TOUCHED const struct lindex_inner *in, uint64_t key,
+					   uint64_t *hi)
+{
+	uint64_t base = lindex_node_base(&in->head);
+	uint32_t i = body_entry(BODY_TOUCHED_ARG in, key > base ? key - base : 0);
+
+	if (i + 1 < lindex_node_n(&in->head))
+		*hi = base + lindex_inner_key(in, i + 1) - 1;
+	return i;
+}
+
+static LINDEX_ALWAYS_INLINE uint32_t body_ref(BODY_TOUCHED const struct lindex_inner *in,
+					      uint32_t i)
+{
+	const lindex_le32 *refs = (const lindex_le32 *)((const uint8_t *)in +
+							lindex_from16(in->refs_at));
+
+	TOUCH(&refs[i], 4);
+	return lindex_from32(lindex_load_acquire(&refs[i]));
+}
+
+static LINDEX_ALWAYS_INLINE int body_term(BODY_TOUCHED const struct lindex_term *t, uint64_t key,
+					  uint64_t hi, struct lindex_run *run)
+{
+	uint64_t first = lindex_from64(t->first), last = lindex_from64(t->last);
+
+	TOUCH(t, sizeof(*t));
+	if (key < first)
+		return body_hole(run, 0, first - 1);
+	if (key > last)
+		return body_hole(run, last + 1, hi);
+	run->first = first;
+	run->last = last;
+	run->value = lindex_from64(t->value);
+	run->tag = lindex_from16(t->tag);
+	run->step = t->step;
+	run->mapped = 1;
+	return 0;
+}
+
 /* ---- LINES -------------------------------------------------------------------------------------- */
 
 static uint64_t body_get(const uint8_t *p, uint32_t width)

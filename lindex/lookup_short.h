@@ -11,12 +11,6 @@
 
 #include "lookup_inner.h"
 
-/*
- * A fence that is not known: the short way down carries offsets, not fences. A hole that ends at it comes
- * out with last < first (its first key is never 0), and the caller asks again, the long way.
- */
-#define BODY_NO_FENCE 0u
-
 /* ---- Plain leaves -------------------------------------------------------------------------------- */
 
 /* Where in a LINES leaf a key is: what the head line tells. Keys as offsets from the leaf's base. */
@@ -96,19 +90,6 @@ static LINDEX_ALWAYS_INLINE bool body_lines_covers(const struct lindex_lines *l,
 
 /* ---- A tree --------------------------------------------------------------------------------------- */
 
-/* Where the short way ends at something that is not a plain leaf covering the key: @node, or a terminal run. */
-static LINDEX_NOINLINE int body_rest(const struct lindex *ix, const struct lindex_node *leaf,
-				     const struct lindex_term *term, uint64_t key,
-				     struct lindex_run *run)
-{
-	int err = leaf ? lindex_leaf_find(leaf, key, BODY_NO_FENCE, run) :
-			 lindex_term_find(term, key, BODY_NO_FENCE, run);
-
-	if (lindex_unlikely(run->last < run->first))
-		return lindex_fenced_find(ix, key, run);
-	return err;
-}
-
 /* Which line of a leaf the slope expects a key in that lies @off behind the leaf's first. */
 static LINDEX_ALWAYS_INLINE uint32_t body_line_hint(const struct lindex_inner *in, uint64_t off)
 {
@@ -117,24 +98,27 @@ static LINDEX_ALWAYS_INLINE uint32_t body_line_hint(const struct lindex_inner *i
 	return (uint32_t)lindex_min64(line, in->lines);
 }
 
-/* One level down: the child's address, or NULL and the terminal run. *@off becomes the offset in the child. */
+/*
+ * One level down from @in, whose model is @m: the child's address, or NULL and the terminal run. *@off
+ * becomes the offset in the child.
+ */
 static LINDEX_ALWAYS_INLINE const struct lindex_node *body_step(const struct lindex_space *sp,
-								const struct lindex_node *node,
+								const struct lindex_inner *in,
+								const struct body_model *m,
 								uint64_t *off,
 								const struct lindex_term **term)
 {
-	const struct lindex_inner *in = (const struct lindex_inner *)node;
 	uint32_t i, ref;
 	uint64_t sep;
 
 	if (lindex_likely(in->kw == 4)) {
-		i = body_entry4(in, *off);
-		sep = lindex_ld32((const uint8_t *)in + LINDEX_UNIT_BYTES + 4 * (size_t)i);
+		i = body_entry4(m, *off);
+		sep = lindex_ld32(m->keys + 4 * (size_t)i);
 	} else {
 		i = lindex_inner_entry8(in, *off);
-		sep = lindex_ld64((const uint8_t *)in + LINDEX_UNIT_BYTES + 8 * (size_t)i);
+		sep = lindex_ld64(m->keys + 8 * (size_t)i);
 	}
-	ref = body_ref(in, i);
+	ref = lindex_from32(lindex_load_acquire(&m->refs[i]));
 	if (lindex_unlikely(ref & LINDEX_TERM)) {
 		*term = lindex_inner_term(in, ref);
 		return NULL;
@@ -168,16 +152,17 @@ static LINDEX_ALWAYS_INLINE int body_lookup(const struct lindex *ix, uint64_t ke
 		return body_hole(run, 0, lindex_node_base(node) - 1);
 	for (level = lindex_root_level(word); level; level--) {
 		const struct lindex_inner *in = (const struct lindex_inner *)node;
+		struct body_model m = body_model_of(in);
 
-		node = body_step(sp, node, &off, &term);
+		node = body_step(sp, in, &m, &off, &term);
 		if (lindex_unlikely(!node))
-			return body_rest(ix, NULL, term, key, run);
+			return lindex_rest_find(ix, NULL, term, key, run);
 		if (level == 1)
 			lindex_prefetch((const uint8_t *)node +
 					LINDEX_UNIT_BYTES * (1 + (size_t)body_line_hint(in, off)));
 	}
 	if (lindex_unlikely(!body_is_plain(node, key)))
-		return body_rest(ix, node, NULL, key, run);
+		return lindex_rest_find(ix, node, NULL, key, run);
 	body_plain_head((const struct lindex_lines *)node, off, &at);
 	return body_plain_entry((const struct lindex_lines *)node, &at, key, off, run);
 }
@@ -203,6 +188,45 @@ static inline uint32_t body_group_size(const struct lindex *ix, uint64_t word)
 		       BODY_GROUP_SMALL;
 }
 
+/* The child of key @i, on its way; or the key is answered. */
+static LINDEX_ALWAYS_INLINE void body_group_child(const struct lindex *ix, const uint64_t *keys,
+						  uint32_t i, const struct lindex_node *child,
+						  const struct lindex_term *term,
+						  const struct lindex_node **node,
+						  struct lindex_run *runs)
+{
+	node[i] = child;
+	if (lindex_unlikely(!child))
+		(void)lindex_rest_find(ix, NULL, term, keys[i], &runs[i]);
+	lindex_prefetch(child);
+}
+
+/* All keys of a group from the root down. */
+static LINDEX_ALWAYS_INLINE void body_group_root(const struct lindex *ix,
+						 const struct lindex_node *root, uint32_t level,
+						 const uint64_t *keys, uint32_t n,
+						 const struct lindex_node **node, uint64_t *off,
+						 struct lindex_run *runs)
+{
+	const struct lindex_inner *in = (const struct lindex_inner *)root;
+	struct body_model m = body_model_of(in);
+	uint64_t base = lindex_node_base(root);
+	const struct lindex_term *term = NULL;
+	const struct lindex_node *child;
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		if (lindex_unlikely(keys[i] < base)) {
+			node[i] = NULL;
+			(void)body_hole(&runs[i], 0, base - 1);
+			continue;
+		}
+		off[i] = keys[i] - base;
+		child = level ? body_step(ix->space, in, &m, &off[i], &term) : root;
+		body_group_child(ix, keys, i, child, term, node, runs);
+	}
+}
+
 /* All keys of a group one level down. */
 static LINDEX_ALWAYS_INLINE void body_group_step(const struct lindex *ix, const uint64_t *keys,
 						 uint32_t n, const struct lindex_node **node,
@@ -212,12 +236,15 @@ static LINDEX_ALWAYS_INLINE void body_group_step(const struct lindex *ix, const 
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		if (lindex_unlikely(!node[i]))
+		const struct lindex_inner *in = (const struct lindex_inner *)node[i];
+		const struct lindex_node *child;
+		struct body_model m;
+
+		if (lindex_unlikely(!in))
 			continue;
-		node[i] = body_step(ix->space, node[i], &off[i], &term);
-		if (lindex_unlikely(!node[i]))
-			(void)body_rest(ix, NULL, term, keys[i], &runs[i]);
-		lindex_prefetch(node[i]);
+		m = body_model_of(in);
+		child = body_step(ix->space, in, &m, &off[i], &term);
+		body_group_child(ix, keys, i, child, term, node, runs);
 	}
 }
 
@@ -226,26 +253,19 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 						struct lindex_run *runs)
 {
 	const struct lindex_node *root = lindex_near_node(ix->space, lindex_root_ref(word));
-	uint64_t base = lindex_node_base(root), off[BODY_GROUP];
+	uint64_t off[BODY_GROUP];
 	const struct lindex_node *node[BODY_GROUP];
 	struct body_line at[BODY_GROUP];
 	uint32_t level, i, mapped = 0;
 
-	for (i = 0; i < n; i++) {
-		node[i] = root;
-		off[i] = keys[i] - base;
-		if (lindex_unlikely(keys[i] < base)) {
-			node[i] = NULL;
-			(void)body_hole(&runs[i], 0, base - 1);
-		}
-	}
-	for (level = lindex_root_level(word); level; level--)
+	body_group_root(ix, root, lindex_root_level(word), keys, n, node, off, runs);
+	for (level = lindex_root_level(word); level > 1; level--)
 		body_group_step(ix, keys, n, node, off, runs);
 	for (i = 0; i < n; i++) {
 		if (lindex_unlikely(!node[i]))
 			continue;
 		if (lindex_unlikely(!body_is_plain(node[i], keys[i]))) {
-			(void)body_rest(ix, node[i], NULL, keys[i], &runs[i]);
+			(void)lindex_rest_find(ix, node[i], NULL, keys[i], &runs[i]);
 			node[i] = NULL;
 			continue;
 		}

@@ -42,6 +42,7 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 
 #define COUNT_LE8(p, n, x)  avx2_count_le8(p, n, x)
 #define COUNT_LE16X8(p, x)  avx2_count_le16x8(p, x)
+#define BODY_WIDE           LINDEX_ALWAYS_INLINE
 #define COUNT_LE32(p, n, x) avx2_count_le32(p, n, x)
 #define TOUCH(p, len)       ((void)0)
 #define COMPARE(n)          ((void)0)

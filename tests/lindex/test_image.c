@@ -589,7 +589,7 @@ static void forge(struct forged *f, uint32_t leaf_pages)
 }
 
 typedef uint32_t fit_function(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			      bool slack, struct lindex_plan *plan);
+			      struct lindex_plan *plan);
 
 /* Return: its entry. */
 static struct lindex_entry forge_leaf(struct forged *f, fit_function *fit,
@@ -598,7 +598,7 @@ static struct lindex_entry forge_leaf(struct forged *f, fit_function *fit,
 	uint32_t ref = LINDEX_PAGE_UNITS + f->leaf_units;
 	struct lindex_plan plan = { 0 };
 
-	CHECK(fit(runs, n, 8, false, &plan) == n, "%u runs are too many for a leaf", n);
+	CHECK(fit(runs, n, 8, &plan) == n, "%u runs are too many for a leaf", n);
 	lindex_leaf_encode(&plan, runs, f->im.bytes + (size_t)ref * LINDEX_UNIT_BYTES, 0);
 	f->leaf_units += plan.units;
 	f->leaves++;
