@@ -42,7 +42,7 @@ static LINDEX_ALWAYS_INLINE void body_plain_head(const struct lindex_lines *l, u
 /* Payload of @pw bits that ends at bit @end of a line: the 8 bytes that end there hold it, top-aligned. */
 static LINDEX_ALWAYS_INLINE uint64_t body_payload(const uint8_t *line, uint32_t end, uint32_t pw)
 {
-	return lindex_ld64(line + ((end + 7) >> 3) - 8) << (0 - end & 7) >> (64 - pw);
+	return lindex_ld64(line + ((end + 7) >> 3) - 8) << ((0 - end) & 7) >> (64 - pw);
 }
 
 /* The entry of the key at @off, which is @key, in the line that the head named. */
