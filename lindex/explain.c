@@ -49,7 +49,7 @@ static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p
 #define COMPARE(n)          (touched->ops += (n))
 #define WINDOW(w)           (touched->window = (w) > touched->window ? (w) : touched->window)
 #define NODE()              (touched->depth++)
-#include "lookup_long.h"
+#include "lookup_long_body.h"
 
 /* The path of a lookup, with a page missing told instead of followed. */
 static int explain_paged(struct touched *t, const struct lindex *ix, uint64_t key,

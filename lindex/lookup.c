@@ -69,8 +69,8 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
 #define NODE()              ((void)0)
-#include "lookup_long.h"
-#include "lookup_short.h"
+#include "lookup_long_body.h"
+#include "lookup_short_body.h"
 
 /* Aligned: where the code falls was seen to cost a third of a lookup. */
 static LINDEX_LINE_ALIGNED int lookup_scalar(const struct lindex *ix, uint64_t key,

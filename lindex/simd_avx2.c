@@ -48,7 +48,7 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 #define COMPARE(n)          ((void)0)
 #define WINDOW(w)           ((void)(w))
 #define NODE()              ((void)0)
-#include "lookup_short.h"
+#include "lookup_short_body.h"
 
 static LINDEX_LINE_ALIGNED int lookup_avx2(const struct lindex *ix, uint64_t key,
 					   struct lindex_run *run)

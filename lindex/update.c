@@ -697,7 +697,7 @@ static void publish_in_place(struct update *u, uint32_t level)
 	const struct cut *c = &u->cut[level];
 
 	u->published_at = level;
-	/* Partner: the acquire load of refs in lookup_inner.h (A.3). */
+	/* Partner: the acquire load of refs in lookup_inner_body.h (A.3). */
 	lindex_store_release(&lindex_inner_refs(inner_at(u, c->left))[c->il],
 			     lindex_to32(u->s->fresh[0].ref));
 	if (u->sp->paged)

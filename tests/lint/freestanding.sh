@@ -18,7 +18,7 @@ sources=$(files 'lindex/*.c' | grep -E '^lindex/[^/]*$' | grep -v '^lindex/simd_
 for cc in gcc clang; do
 	rm -f "$tmp"/*.o
 	for source in $sources; do
-		$cc -std=gnu11 -O2 -ffreestanding -mgeneral-regs-only -DLINDEX_FREESTANDING -Wall -Wextra \
+		$cc -std=gnu11 -O2 -ffreestanding -fno-pie -mgeneral-regs-only -DLINDEX_FREESTANDING -Wall -Wextra \
 			-c "$source" -o "$tmp/$(basename "$source" .c).o" || finding "$source: $cc refuses it"
 	done
 	((findings == 0)) || continue

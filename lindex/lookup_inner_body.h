@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The search in an inner node, once. Included before lookup_short.h and lookup_long.h by lookup.c (scalar),
+ * The search in an inner node, once. Included before lookup_short_body.h and lookup_long_body.h by lookup.c (scalar),
  * simd_avx2.c (vectors) and explain.c (counted), which define before:
  *
  *   COUNT_LE32(p, n, x)    how many of n little-endian u32 at p are <= x, n 8 or 16; ascending
@@ -16,8 +16,8 @@
  *   A.4  A node that is read here was reachable when the root word was loaded, or was published
  *        later; it stays until the reader's critical section ends (retire.c, R1).
  */
-#ifndef LINDEX_LOOKUP_INNER_H
-#define LINDEX_LOOKUP_INNER_H
+#ifndef LINDEX_LOOKUP_INNER_BODY_H
+#define LINDEX_LOOKUP_INNER_BODY_H
 
 #include "internal.h"
 
@@ -100,4 +100,4 @@ static LINDEX_ALWAYS_INLINE uint32_t body_entry4(BODY_TOUCHED const struct body_
 	return start + COUNT_LE32(m->keys + 4 * (size_t)start, 8, x) - 1;
 }
 
-#endif /* LINDEX_LOOKUP_INNER_H */
+#endif /* LINDEX_LOOKUP_INNER_BODY_H */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The short way through a lookup: offsets instead of fences, and plain leaves only. What is not plain, or
- * ends at a fence, goes the long way. Beside what lookup_inner.h wants, define before:
+ * ends at a fence, goes the long way. Beside what lookup_inner_body.h wants, define before:
  *
  *   COUNT_LE8(p, n, x)     how many of the bytes p[0..n) are <= x, n <= 32, p has 32 readable bytes
  *   COUNT_LE16X8(p, x)     how many of 8 little-endian u16 at p are <= x
  */
-#ifndef LINDEX_LOOKUP_SHORT_H
-#define LINDEX_LOOKUP_SHORT_H
+#ifndef LINDEX_LOOKUP_SHORT_BODY_H
+#define LINDEX_LOOKUP_SHORT_BODY_H
 
-#include "lookup_inner.h"
+#include "lookup_inner_body.h"
 
 /* ---- Plain leaves -------------------------------------------------------------------------------- */
 
@@ -304,4 +304,4 @@ static LINDEX_ALWAYS_INLINE int64_t body_lookup_batch(const struct lindex *ix, c
 	return mapped;
 }
 
-#endif /* LINDEX_LOOKUP_SHORT_H */
+#endif /* LINDEX_LOOKUP_SHORT_BODY_H */

@@ -3,10 +3,10 @@
  * The long way through a lookup: fences carried down, every kind of leaf. lookup.c has it for what the short
  * way leaves over; explain.c has it with counters.
  */
-#ifndef LINDEX_LOOKUP_LONG_H
-#define LINDEX_LOOKUP_LONG_H
+#ifndef LINDEX_LOOKUP_LONG_BODY_H
+#define LINDEX_LOOKUP_LONG_BODY_H
 
-#include "lookup_inner.h"
+#include "lookup_inner_body.h"
 
 /* ---- Inner nodes, terminal runs ------------------------------------------------------------------- */
 
@@ -396,4 +396,4 @@ static LINDEX_NOINLINE int body_fenced(BODY_TOUCHED const struct lindex *ix, uin
 	return body_leaf(BODY_TOUCHED_ARG lindex_node_at(ix->space, ref), key, hi, run);
 }
 
-#endif /* LINDEX_LOOKUP_LONG_H */
+#endif /* LINDEX_LOOKUP_LONG_BODY_H */
