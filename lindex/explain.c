@@ -51,30 +51,46 @@ static LINDEX_NOINLINE uint32_t counted_le32(struct touched *t, const uint8_t *p
 #define NODE()              (touched->depth++)
 #include "lookup_long_body.h"
 
-/* The path of a lookup, with a page missing told instead of followed. */
-static int explain_paged(struct touched *t, const struct lindex *ix, uint64_t key,
-			 struct lindex_run *run)
+static const struct lindex_node *node_of(const struct lindex *ix, uint32_t ref, uint32_t level,
+					 int *err)
+{
+	return ix->space->paged ? lindex_paged_node(ix->space, ref, level, err) :
+				  lindex_node_at(ix->space, ref);
+}
+
+/*
+ * A walk with fences; a page missing is told, not followed. What ends at its fence is looked for twice where
+ * the short way goes first (lookup.c, lindex_rest_find()): no lines more, but the same compares again.
+ */
+static int explain_walk(struct touched *t, const struct lindex *ix, uint64_t key,
+			struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
 	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);
+	const struct lindex_inner *in = NULL;
 	const struct lindex_node *node;
 	int err;
 
 	if (word & LINDEX_ROOT_INLINE)
 		return lindex_slot_lookup(&ix->slot[ref], key, run);
 	for (;; level--) {
-		const struct lindex_inner *in;
-
-		node = lindex_paged_node(ix->space, ref, level, &err);
-		if (!node)
-			return err;
-		if (!level)
-			return body_leaf(t, node, key, hi, run);
+		node = node_of(ix, ref, level, &err);
+		if (!node || !level)
+			break;
 		in = (const struct lindex_inner *)node;
 		ref = body_ref(t, in, body_inner(t, in, key, &hi));
 		if (ref & LINDEX_TERM)
-			return body_term(t, lindex_inner_term(in, ref), key, hi, run);
+			break;
 	}
+	if (!node)
+		return err;
+	err = level ? body_term(t, lindex_inner_term(in, ref), key, LINDEX_NO_FENCE, run) :
+		      body_leaf(t, node, key, LINDEX_NO_FENCE, run);
+	if (run->last < run->first) {
+		run->last = hi;
+		t->ops *= ix->space->paged ? 1 : 2;
+	}
+	return err;
 }
 
 int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
@@ -85,8 +101,7 @@ int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run
 	int err;
 
 	t.lines = t.ops = t.window = t.depth = 0;
-	err = ix->space && ix->space->paged ? explain_paged(&t, ix, key, &found) :
-					      body_fenced(&t, ix, key, &found);
+	err = explain_walk(&t, ix, key, &found);
 	if (err && err != -ENOENT)
 		return err;
 	if (key < found.first || key > found.last)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Fixed-point lines. The only file that multiplies by a slope.
+ * Fixed-point lines: the fit, and what a line says. (The lookup's short way has the multiplication once more,
+ * for keys that need neither pre-shift nor cap: body_entry4(), where N1 makes the two the same.)
  *
  * A *position line* predicts where in a sorted array a key belongs:
  *

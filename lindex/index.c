@@ -15,13 +15,18 @@
  * Pages that one of the next @n updates may take at worst (update.c, U3): 3 on each inner level, one for a
  * new root, two for leaves. The first may make the tree higher; each level more takes 16 times as many.
  */
-static uint32_t update_pages(const struct lindex *ix, uint32_t n)
+static uint32_t levels_after(const struct lindex *ix, uint32_t n)
 {
 	uint32_t levels = lindex_root_level(ix->root) + 1;
 
 	for (; n >= 16 && levels < LINDEX_MAX_LEVEL; n /= 16)
 		levels++;
-	return 3 * levels + 3;
+	return levels;
+}
+
+static uint32_t update_pages(const struct lindex *ix, uint32_t n)
+{
+	return 3 * levels_after(ix, n) + 3;
 }
 
 /** lindex_new() - An empty read-write index without a space, listed in its pool. */
@@ -126,6 +131,9 @@ int lindex_reserve(struct lindex *ix, uint32_t n)
 	if (others + n * pages > UINT32_MAX)
 		return -ENOMEM;
 	err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	if (!err && n &&
+	    sp->paged) /* what an insert sees to otherwise, and a reserved one does not */
+		err = lindex_paged_stand(ix, levels_after(ix, n));
 	if (err)
 		return err;
 	sp->promised = (uint32_t)(sp->promised - (uint64_t)ix->reserved * ix->reserved_pages +
@@ -153,10 +161,12 @@ static void slot_left(struct lindex *ix)
 /* From here readers see the new contents. */
 void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
 {
-	if (ix->root & LINDEX_ROOT_INLINE && !LINDEX_PORT_GP_BLOCKS)
-		lindex_port_gp_start(&ix->slot_gp);
+	bool left = ix->root & LINDEX_ROOT_INLINE;
+
 	slot_left(ix);
 	lindex_store_release(&ix->root, lindex_root_word(ref, level));
+	if (left && !LINDEX_PORT_GP_BLOCKS) /* from here no reader comes to the slot */
+		lindex_port_gp_start(&ix->slot_gp);
 }
 
 /** lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. */
@@ -197,10 +207,10 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 		slot->runs[i] = runs[i];
 		slot->runs[i].mapped = 1;
 	}
-	if (!LINDEX_PORT_GP_BLOCKS)
-		lindex_port_gp_start(&ix->slot_gp);
 	slot_left(ix);
 	lindex_store_release(&ix->root, LINDEX_ROOT_INLINE | other);
+	if (!LINDEX_PORT_GP_BLOCKS)
+		lindex_port_gp_start(&ix->slot_gp);
 	return 0;
 }
 

@@ -243,7 +243,8 @@ static void replace_entries(const struct lindex_inner *in, uint32_t il, uint32_t
  * @window_max: When the search window would be wider, the line is fitted anew.
  * @bytes: Output: what the copy takes. @copy NULL: only that.
  *
- * The old line stays while it serves; its window is widened by what the exchange can have moved.
+ * The old line stays while its window, widened by what the exchange can have moved, is not too wide, and while
+ * no separator comes behind the last one: there, errors were not measured, as the clamp hid them.
  *
  * Return: false if the copy would need another key width, has terminal runs in the change, or is too
  * full or too empty.
@@ -275,7 +276,8 @@ bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t i
 	model.below = lindex_from16(in->below) + w.below;
 	model.above = lindex_from16(in->above) + w.above;
 	model.window = lindex_pad8(model.below + model.above + 1);
-	if (model.window > window_max)
+	if (model.window > window_max ||
+	    e[m - 1].sep - lindex_node_base(&in->head) > lindex_inner_key(in, n - 1))
 		model = inner_model(false, NULL, copy, now);
 	model.window = lindex_min32(model.window, lindex_pad8(now));
 	inner_put_model(copy, &model);

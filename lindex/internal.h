@@ -258,6 +258,11 @@ struct lindex {
 
 uint32_t lindex_inner_find(const struct lindex_inner *in, uint64_t key, uint64_t *hi);
 uint32_t lindex_inner_entry8(const struct lindex_inner *in, uint64_t off);
+/*
+ * A fence that is not known: the short way down carries offsets, not fences. A hole that ends at it comes
+ * out with last < first (its first key is never 0), and is asked for again, the long way.
+ */
+#define LINDEX_NO_FENCE 0u
 int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
 		     const struct lindex_term *term, uint64_t key, struct lindex_run *run);
 int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,

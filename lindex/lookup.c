@@ -121,19 +121,33 @@ int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, str
 	return body_term(t, key, hi, run);
 }
 
-/*
- * A fence that is not known: the short way down carries offsets, not fences. A hole that ends at it comes
- * out with last < first (its first key is never 0), and is asked for again, the long way.
- */
-#define NO_FENCE 0u
+/* The long way: fences are carried down, every kind of node and leaf is met. */
+static LINDEX_NOINLINE int fenced_find(const struct lindex *ix, uint64_t key,
+				       struct lindex_run *run)
+{
+	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
+	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);
+	const struct lindex_inner *in;
+
+	if (word & LINDEX_ROOT_INLINE)
+		return lindex_slot_lookup(&ix->slot[ref], key, run);
+	for (; level; level--) {
+		in = (const struct lindex_inner *)lindex_node_at(ix->space, ref);
+		ref = body_ref(in, body_inner(in, key, &hi));
+		if (ref & LINDEX_TERM)
+			return body_term(lindex_inner_term(in, ref), key, hi, run);
+	}
+	return body_leaf(lindex_node_at(ix->space, ref), key, hi, run);
+}
 
 /** lindex_rest_find() - Where the short way ends: a leaf, not plain or not covering @key; or a terminal run. */
 int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
 		     const struct lindex_term *term, uint64_t key, struct lindex_run *run)
 {
-	int err = leaf ? body_leaf(leaf, key, NO_FENCE, run) : body_term(term, key, NO_FENCE, run);
+	int err = leaf ? body_leaf(leaf, key, LINDEX_NO_FENCE, run) :
+			 body_term(term, key, LINDEX_NO_FENCE, run);
 
-	return lindex_unlikely(run->last < run->first) ? body_fenced(ix, key, run) : err;
+	return lindex_unlikely(run->last < run->first) ? fenced_find(ix, key, run) : err;
 }
 
 /** lindex_slot_lookup() - The run or hole around @key among at most three. */

@@ -377,23 +377,4 @@ static LINDEX_NOINLINE int body_leaf(BODY_TOUCHED const struct lindex_node *node
 	}
 }
 
-/* The long way: fences are carried down, every kind of node and leaf is met. */
-static LINDEX_NOINLINE int body_fenced(BODY_TOUCHED const struct lindex *ix, uint64_t key,
-				       struct lindex_run *run)
-{
-	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
-	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);
-	const struct lindex_inner *in;
-
-	if (word & LINDEX_ROOT_INLINE)
-		return lindex_slot_lookup(&ix->slot[ref], key, run);
-	for (; level; level--) {
-		in = (const struct lindex_inner *)lindex_node_at(ix->space, ref);
-		ref = body_ref(BODY_TOUCHED_ARG in, body_inner(BODY_TOUCHED_ARG in, key, &hi));
-		if (ref & LINDEX_TERM)
-			return body_term(BODY_TOUCHED_ARG lindex_inner_term(in, ref), key, hi, run);
-	}
-	return body_leaf(BODY_TOUCHED_ARG lindex_node_at(ix->space, ref), key, hi, run);
-}
-
 #endif /* LINDEX_LOOKUP_LONG_BODY_H */

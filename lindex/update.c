@@ -637,7 +637,9 @@ static int grow_root(struct update *u)
 		u->levels++;
 	}
 	/* What removes live of (pager.c, P6). */
-	return u->sp->paged && (u->run || u->cuts) ? lindex_paged_stand(u->ix, u->levels) : 0;
+	return u->sp->paged && u->may_wait && (u->run || u->cuts) ?
+		       lindex_paged_stand(u->ix, u->levels) :
+		       0;
 }
 
 /* Subtrees that lie between the two paths. */
@@ -843,7 +845,7 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 	ix->cost = (struct lindex_update_cost){ 0 };
 	prefetch_leaf(ix, first);
 	lindex_retire_step(ix, STEP_BUDGET, u.may_wait);
-	if (u.sp->paged && run && !(ix->root & LINDEX_ROOT_INLINE)) {
+	if (u.sp->paged && run && u.may_wait && !(ix->root & LINDEX_ROOT_INLINE)) {
 		err = lindex_paged_stand(ix, lindex_root_level(ix->root));
 		if (err)
 			return err;

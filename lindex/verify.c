@@ -70,6 +70,8 @@ static int shape_inner(struct lindex_verify *v, const struct lindex_node *node, 
 	    below + above + 1 > 2 * LINDEX_INNER_MAX ||
 	    window != lindex_min32(lindex_pad8(below + above + 1), lindex_pad8(n)))
 		REFUSE("N1: window of an inner node", lindex_pad8(below + above + 1), window);
+	if (in->lines > LINDEX_LINES_MAX)
+		REFUSE("N1: lines of a leaf, for the prefetch", LINDEX_LINES_MAX, in->lines);
 	if (lindex_from16(in->start_max) != lindex_pad8(n) - window)
 		REFUSE("N1: largest window start", lindex_pad8(n) - window,
 		       lindex_from16(in->start_max));
@@ -429,7 +431,7 @@ static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, u
 		uint32_t nlines = lindex_from16(node->aux) & 0xff;
 
 		lines += 2 + lindex_lines_dir_units(nlines, l->dw);
-		ops += 32 + 15;
+		ops += 32 + 8;
 		break;
 	}
 	case LINDEX_NODE_SPARSE: {
@@ -450,7 +452,8 @@ static void leaf_cost(struct lindex_verify *v, const struct lindex_node *node, u
 		break;
 	}
 	v->lines = lines > v->lines ? lines : v->lines;
-	v->ops = ops > v->ops ? ops : v->ops;
+	/* A hole that ends at its leaf's fence is looked for twice (lookup.c, lindex_rest_find()). */
+	v->ops = lindex_max32(v->ops, 2 * ops);
 }
 
 static int verify_leaf(struct lindex_verify *v, const struct lindex_node *node, uint64_t hi,
@@ -572,7 +575,7 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 			REFUSE("N5: a separator behind the fence", hi, from);
 		if (lindex_inner_ref(in, i) & LINDEX_TERM) { /* two lines at most, one comparison */
 			v->lines = lines + 2 > v->lines ? lines + 2 : v->lines;
-			v->ops = ops + 1 > v->ops ? ops + 1 : v->ops;
+			v->ops = lindex_max32(v->ops, 2 * (ops + 1));
 		}
 		err = lindex_inner_ref(in, i) & LINDEX_TERM ?
 			      verify_term(v, in, i, from, to, at) :

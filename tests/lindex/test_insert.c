@@ -365,3 +365,74 @@ Test(insert, accepts_values_up_to_the_last)
 	assert_same(w.ix, &w.twin);
 	world_close(&w);
 }
+
+/* ---- The far end ----------------------------------------------------------------------------------------- */
+
+/* Around the last runs: their edges, and the holes before them. */
+static void assert_same_at_the_end(const struct world *w, size_t runs)
+{
+	size_t from = w->twin.n > runs ? w->twin.n - runs : 0;
+
+	for (size_t i = from; i < w->twin.n; i++) {
+		const struct lindex_run *r = &w->twin.runs[i];
+
+		assert_same_at(w->ix, &w->twin, r->first - 1);
+		assert_same_at(w->ix, &w->twin, r->first);
+		assert_same_at(w->ix, &w->twin, r->last + 1);
+	}
+}
+
+/*
+ * Inner nodes of more than 1 KiB are copied with entries exchanged, their line kept. Behind the last separator only
+ * the clamp makes a prediction right: separators that come there must not leave keys to it that are no longer last.
+ */
+static void grow_far_behind_the_end(uint64_t seed, bool narrow)
+{
+	const struct lindex_config cfg = { .node_bytes = 256 };
+	uint64_t gap, pos;
+	struct world w;
+	struct twin t;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), seed);
+	gap = narrow ? 4096 : UINT64_C(1) << (20 + rng_below(&rng, 16));
+	twin_init(&t);
+	for (uint64_t i = 0, n = 20000 + rng_below(&rng, 10000); i < n; i++)
+		twin_append(&t, &RUN(i * gap + 1, i * gap + 1 + rng_below(&rng, 4),
+				     rng_bits(&rng, 24), 1, 0));
+	world_open(&w, &cfg, 0, 0);
+	world_build(&w, &t);
+	pos = t.runs[t.n - 1].last + gap;
+	twin_destroy(&t);
+	for (uint64_t step = 0; step < 300; step++) {
+		struct op op = { .run = RUN(pos, pos + rng_below(&rng, 4), rng_bits(&rng, 24), 1,
+					    0) };
+		size_t keep = rng_below(&rng, 20), cut = 1 + rng_below(&rng, 20);
+
+		harness_step(narrow ? "narrow" : "wide", seed * 1000 + step);
+		if (rng_one_in(&rng, 4)) {
+			op.is_remove = true;
+			op.run.first = w.twin.runs[w.twin.n - keep - cut].first;
+			op.run.last = w.twin.runs[w.twin.n - keep - 1].last;
+		} else {
+			pos += gap * (1 + rng_below(&rng, 64)) *
+			       (!rng_one_in(&rng, 4) ? 1 :
+				narrow               ? 64 :
+						       1000);
+			if (pos >> (narrow ? 32 : 62))
+				break;
+		}
+		world_do(&w, &op);
+		assert_sound(w.ix);
+		if (step % 8 == 0)
+			assert_same_at_the_end(&w, 100);
+	}
+	assert_same_at_the_end(&w, 400);
+	world_close(&w);
+}
+
+Test(insert, appends_far_behind_the_end_and_removes_there)
+{
+	for (uint64_t seed = 0; seed < 24; seed++)
+		grow_far_behind_the_end(seed, seed % 2);
+}
