@@ -78,7 +78,7 @@ static int add_mappings(struct process *p)
 		end /= page_bytes;
 		/* What changes while it is read may be told twice. */
 		first = first < behind ? behind : first;
-		if (first < end && strncmp(rights, "---", 3)) {
+		if (first < end && strncmp(rights, "---", 3) != 0) {
 			err = add_mapping(p, first, end);
 			behind = end;
 		}
@@ -154,7 +154,7 @@ int load_pages(struct loading *l)
 	uint64_t pid = 0;
 	int err;
 
-	if (strcmp(l->what, "self") && (!number_dec(l->what, &pid) || !pid || pid > INT32_MAX))
+	if (strcmp(l->what, "self") != 0 && (!number_dec(l->what, &pid) || !pid || pid > INT32_MAX))
 		return refuse(
 			l->why, EINVAL,
 			"pagemap:PID: expected the number of a process, or self, found \"%s\"",

@@ -89,12 +89,13 @@ static int fill(struct lines *l)
 	return 0;
 }
 
-/* The next line, without its end. Return: 0 after the last one, 1, or -errno. */
+/* The next line, without its end; NULL after the last one. */
 static int next(struct lines *l, char **line)
 {
 	char *newline;
 	int err;
 
+	*line = NULL;
 	while (!(newline = memchr(l->text + l->at, '\n', l->end - l->at)) && !l->over) {
 		err = fill(l);
 		if (err)
@@ -111,7 +112,7 @@ static int next(struct lines *l, char **line)
 	if (strlen(*line) != (size_t)(newline - *line))
 		return refuse(l->why, EINVAL, "%s:%" PRIu64 ": expected text, found a zero byte",
 			      shown(l->path), l->line);
-	return 1;
+	return 0;
 }
 
 /* Cuts @line at blanks, in place. Returns how many fields there are; FIELDS + 1: too many. */
@@ -196,11 +197,11 @@ static int read_lines(FILE *in, struct loading *l)
 	if (!lines)
 		return refuse_memory(l->why);
 	*lines = (struct lines){ .in = in, .path = l->what, .why = l->why };
-	while ((err = next(lines, &line)) > 0) {
-		err = read_line(lines, line, &l->runs);
-		if (err)
-			break;
-	}
+	do {
+		err = next(lines, &line);
+		if (!err && line)
+			err = read_line(lines, line, &l->runs);
+	} while (!err && line);
 	free(lines);
 	return err;
 }

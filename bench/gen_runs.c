@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "gen.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ int runs_append(struct runs *runs, struct lindex_run run)
 	if (runs->n == runs->room &&
 	    runs_reserve(runs, runs->room ? runs->room + runs->room / 2 : FIRST_ROOM))
 		return -ENOMEM;
+	assert(runs->at);
 	run.mapped = 1;
 	runs->at[runs->n++] = run;
 	return 0;
