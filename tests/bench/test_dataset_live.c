@@ -38,7 +38,7 @@ TestSuite(dataset_live, .init = scratch_open, .fini = scratch_close);
 
 static const char *spec_of(const char *prefix, const char *rest)
 {
-	static char spec[512];
+	static char spec[600];
 
 	snprintf(spec, sizeof(spec), "%s:%s", prefix, rest);
 	return spec;
