@@ -151,7 +151,8 @@ static bool same_as_file(struct bars *b, void *map)
 	struct runs now;
 	bool same;
 
-	file_runs(&b->file, &now);
+	if (file_runs(&b->file, &now))
+		die("no memory");
 	same = peer_same(&peer_lindex, map, &now);
 	runs_free(&now);
 	return same;

@@ -55,7 +55,8 @@ static void grow(struct trial *t, struct rng *rng)
 static void open_trial(struct trial *t, const struct hard_set *set, struct rng *rng)
 {
 	memset(t, 0, sizeof(*t));
-	set->make(&t->runs, RUNS, rng);
+	if (set->make(&t->runs, RUNS, rng))
+		die("no memory");
 	t->keys[HITS] = keys_hit(&t->runs, KEYS + loop_warm(KEYS), rng);
 	t->keys[GAPS] = keys_gap(&t->runs, KEYS + loop_warm(KEYS), rng);
 	for (unsigned int p = 0; p < PEERS; p++)

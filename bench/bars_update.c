@@ -207,7 +207,8 @@ static void check_all(const struct bars *b, struct updater pair[2], struct serie
 {
 	struct runs now;
 
-	file_runs(&b->file, &now);
+	if (file_runs(&b->file, &now))
+		die("no memory");
 	for (unsigned int i = 0; i < 2; i++) {
 		bool wrong = !peer_same(pair[i].ops, pair[i].map, &now);
 
