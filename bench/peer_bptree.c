@@ -17,8 +17,8 @@
 #define FAN      29u /* children */
 #define FULL     15u /* extents in a leaf that was built */
 #define FULL_FAN 27u
-#define SPARE    6u  /* a leaf of fewer looks for one to join */
-#define JOINED   12u /* that both together may have */
+#define SPARE    8u  /* a leaf of fewer looks for one to join */
+#define JOINED   15u /* that both together may have */
 #define HEIGHT   24u
 #define SLAB     ((size_t)512 << 9)
 
