@@ -59,7 +59,7 @@ extern const struct peer_ops peer_lindex, peer_lindex_no_simd, peer_lindex_huge;
 extern const struct peer_ops peer_lindex_batch, peer_lindex_batch_huge;
 extern const struct peer_ops peer_absl, peer_absl_bare, peer_judy, peer_judy_bare, peer_array;
 extern const struct peer_ops peer_std_map, peer_bptree, peer_stree;
-extern const struct peer_ops peer_radix4, peer_radix5, peer_radix64;
+extern const struct peer_ops peer_radix4, peer_radix5, peer_radix64, peer_extents;
 
 /* The limit: one random access to as many 16-byte pairs. Its keys are positions. */
 extern const struct peer_ops peer_limit, peer_limit_huge;

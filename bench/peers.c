@@ -9,7 +9,7 @@
 static const struct peer_ops *const peers[] = {
 	&peer_lindex,  &peer_lindex_no_simd, &peer_lindex_huge, &peer_absl,    &peer_absl_bare,
 	&peer_std_map, &peer_judy,           &peer_judy_bare,   &peer_array,   &peer_bptree,
-	&peer_stree,   &peer_radix4,         &peer_radix5,      &peer_radix64,
+	&peer_stree,   &peer_radix4,         &peer_radix5,      &peer_radix64, &peer_extents,
 };
 #define PEERS (sizeof(peers) / sizeof(peers[0]))
 
