@@ -4,7 +4,6 @@
  * sets that hurt, and says for every bar whether it was met. README.md says how to read it.
  */
 #include <malloc.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,27 +17,6 @@ static const struct scale scales[] = {
 
 static const char *const hurting[] = { "random", "exponential", "holes",
 				       "zigzag", "outlier",     "frames" };
-
-void die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fprintf(stderr, "lindex-bars: ");
-	vfprintf(stderr, fmt, args);
-	fprintf(stderr, "\n");
-	va_end(args);
-	exit(1);
-}
-
-void *grab(size_t bytes)
-{
-	void *ptr = malloc(bytes ? bytes : 1);
-
-	if (!ptr)
-		die("no memory");
-	return ptr;
-}
 
 static void usage(void)
 {

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Peer: a radix tree of 64 slots per node, shaped as the kernel's XArray without multi-order
+ * entries: one slot per key; the head is as high as the greatest key wants, and grows and shrinks
+ * with it; a node knows how many of its slots are in use, and goes when none is. A slot of the
+ * lowest level is value << 1 | 1, or 0.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer.h"
+
+#define BITS       6u
+#define SLOTS      (1u << BITS)
+#define LEVELS     11u /* of 64-bit keys */
+#define MOST_BYTES ((uint64_t)4 << 30)
+
+struct node {
+	struct node *parent;
+	uint8_t shift, offset; /* offset: of this node in its parent */
+	uint16_t count;
+	uint64_t slot[SLOTS];
+};
+
+struct radix {
+	struct node *head; /* NULL: nothing is in it */
+	uint64_t nodes;
+};
+
+static struct node *node_new(struct radix *r, struct node *parent, unsigned int shift,
+			     uint64_t offset)
+{
+	struct node *node = calloc(1, sizeof(*node));
+
+	if (!node)
+		die("radix64: no memory");
+	node->parent = parent;
+	node->shift = (uint8_t)shift;
+	node->offset = (uint8_t)offset;
+	r->nodes++;
+	return node;
+}
+
+static void node_free(struct radix *r, struct node *node)
+{
+	free(node);
+	r->nodes--;
+}
+
+static inline struct node *node_of(uint64_t slot)
+{
+	return (struct node *)(uintptr_t)slot;
+}
+
+/* Whether @key is beyond all that the slots of @node can lead to. */
+static inline bool beyond(const struct node *node, uint64_t key)
+{
+	return key >> node->shift >= SLOTS;
+}
+
+/* ---- Lookup -------------------------------------------------------------------------------- */
+
+static inline struct lindex_run find(const void *map, uint64_t key)
+{
+	struct lindex_run run = { key, key, 0, 0, 0, 0 };
+	const struct node *node = ((const struct radix *)map)->head;
+	uint64_t slot;
+
+	if (!node || beyond(node, key))
+		return run;
+	for (unsigned int shift = node->shift; shift; shift -= BITS) {
+		node = node_of(node->slot[key >> shift & (SLOTS - 1)]);
+		if (!node)
+			return run;
+	}
+	slot = node->slot[key & (SLOTS - 1)];
+	run.value = slot >> 1;
+	run.mapped = slot & 1;
+	return run;
+}
+
+#define LOOP(name) name
+#define LOOP_FIND  find
+#define LOOP_ATTRIBUTE
+#include "loops_body.h"
+
+/* ---- Change -------------------------------------------------------------------------------- */
+
+/* Nodes above the head until it has room for @key. */
+static void raise_head(struct radix *r, uint64_t key)
+{
+	if (!r->head) {
+		unsigned int shift = 0;
+
+		while (key >> shift >= SLOTS)
+			shift += BITS;
+		r->head = node_new(r, NULL, shift, 0);
+	}
+	while (beyond(r->head, key)) {
+		struct node *head = node_new(r, NULL, r->head->shift + BITS, 0);
+
+		head->slot[0] = (uintptr_t)r->head;
+		head->count = 1;
+		r->head->parent = head;
+		r->head = head;
+	}
+}
+
+/* The lowest node that has @key. */
+static struct node *walk(struct radix *r, uint64_t key)
+{
+	struct node *node;
+
+	raise_head(r, key);
+	for (node = r->head; node->shift;) {
+		uint64_t at = key >> node->shift & (SLOTS - 1);
+
+		if (!node->slot[at]) {
+			node->slot[at] = (uintptr_t)node_new(r, node, node->shift - BITS, at);
+			node->count++;
+		}
+		node = node_of(node->slot[at]);
+	}
+	return node;
+}
+
+static void overwrite(void *map, const struct lindex_run *run)
+{
+	struct node *node = NULL;
+
+	for (uint64_t key = run->first;; key++) {
+		uint64_t *slot;
+
+		if (!node || !(key & (SLOTS - 1)))
+			node = walk(map, key);
+		slot = &node->slot[key & (SLOTS - 1)];
+		node->count = (uint16_t)(node->count + !*slot);
+		*slot = lindex_value(run, key) << 1 | 1;
+		if (key == run->last)
+			return;
+	}
+}
+
+static void free_below(struct radix *r, struct node *node)
+{
+	for (unsigned int i = 0; node->shift && i < SLOTS; i++)
+		if (node->slot[i])
+			free_below(r, node_of(node->slot[i]));
+	node_free(r, node);
+}
+
+/* Clear what @node has of [first, last], both counted from where it begins; free it if empty. */
+static void clear_in(struct radix *r, struct node *node, uint64_t first, uint64_t last)
+{
+	const unsigned int shift = node->shift;
+	const uint64_t below = ((uint64_t)1 << shift) - 1; /* last key of a slot */
+
+	for (uint64_t i = first >> shift; i <= last >> shift; i++) {
+		uint64_t lo = i == first >> shift ? first & below : 0;
+		uint64_t hi = i == last >> shift ? last & below : below;
+
+		if (!node->slot[i])
+			continue;
+		if (shift) {
+			clear_in(r, node_of(node->slot[i]), lo, hi);
+			continue;
+		}
+		node->slot[i] = 0;
+		node->count--;
+	}
+	if (node->count)
+		return;
+	if (node->parent) {
+		node->parent->slot[node->offset] = 0;
+		node->parent->count--;
+	} else {
+		r->head = NULL;
+	}
+	node_free(r, node);
+}
+
+static void lower_head(struct radix *r)
+{
+	while (r->head && r->head->shift && r->head->count == 1 && r->head->slot[0]) {
+		struct node *head = r->head;
+
+		r->head = node_of(head->slot[0]);
+		r->head->parent = NULL;
+		node_free(r, head);
+	}
+}
+
+static void clear(void *map, uint64_t first, uint64_t last)
+{
+	struct radix *r = map;
+
+	if (!r->head || beyond(r->head, first))
+		return;
+	if (beyond(r->head, last))
+		last = r->head->shift + BITS < 64 ? ((uint64_t)1 << (r->head->shift + BITS)) - 1 :
+						    UINT64_MAX;
+	clear_in(r, r->head, first, last);
+	lower_head(r);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------- */
+
+/* Nodes of the lowest @levels levels that the runs take. */
+static uint64_t nodes_for(const struct lindex_run *runs, size_t n, unsigned int levels)
+{
+	uint64_t nodes = 0;
+
+	for (unsigned int level = 1; level <= levels; level++) {
+		uint64_t next = 0; /* not counted yet */
+
+		for (size_t i = 0; i < n; i++) {
+			uint64_t lo = level < LEVELS ? runs[i].first >> (level * BITS) : 0;
+			uint64_t hi = level < LEVELS ? runs[i].last >> (level * BITS) : 0;
+
+			lo = lo < next ? next : lo;
+			nodes += hi + 1 - lo;
+			next = hi + 1;
+		}
+	}
+	return nodes;
+}
+
+static const char *refuses(const struct lindex_run *runs, size_t n)
+{
+	unsigned int levels = 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (lindex_value(&runs[i], runs[i].last) >> 63 || runs[i].value >> 63)
+			return "values above 2^63";
+	while (n && levels < LEVELS && runs[n - 1].last >> (levels * BITS))
+		levels++;
+	return nodes_for(runs, n, levels) > MOST_BYTES / sizeof(struct node) ?
+		       "more than 4 GiB of nodes" :
+		       NULL;
+}
+
+static void *build(const struct lindex_run *runs, size_t n)
+{
+	const char *why = refuses(runs, n);
+	struct radix *r = grab(sizeof(*r));
+
+	if (why)
+		die("radix64: %s", why);
+	*r = (struct radix){ .head = NULL };
+	for (size_t i = 0; i < n; i++)
+		overwrite(r, &runs[i]);
+	return r;
+}
+
+static void destroy(void *map)
+{
+	struct radix *r = map;
+
+	if (r->head)
+		free_below(r, r->head);
+	free(r);
+}
+
+static uint64_t bytes(const void *map)
+{
+	const struct radix *r = map;
+
+	return sizeof(*r) + r->nodes * sizeof(struct node);
+}
+
+const struct peer_ops peer_radix64 = {
+	.name = "radix64",
+	.about = "64-way radix tree as high as its greatest key wants, one slot per key",
+	.single_key = true,
+	.refuses = refuses,
+	.build = build,
+	.free = destroy,
+	.lookups = lookups,
+	.chain = chain,
+	.lookup = lookup,
+	.overwrite = overwrite,
+	.remove = clear,
+	.bytes = bytes,
+};
