@@ -52,7 +52,7 @@ void bars_build(const struct bars *b)
 	gbench_add("build/lindex", build_run, &ours);
 	gbench_add("build/absl", build_run, &absl);
 	gbench_add("build/judy", build_run, &judy);
-	bars_rounds(b->rounds);
+	rounds_run(b->rounds);
 	report_structure("build (per run)", "lindex", &ours.ns, 0, &absl.ns, NULL);
 	report_structure("build (per run)", "absl", &absl.ns, 0, &absl.ns, NULL);
 	report_structure("build (per run)", "judy", &judy.ns, 0, &absl.ns, NULL);

@@ -8,7 +8,7 @@
 
 /* ---- The twin ------------------------------------------------------------------------------ */
 
-void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
+size_t runs_rank(const struct runs *runs, uint64_t key)
 {
 	size_t lo = 0, hi = runs->n; /* runs below lo begin at or before key */
 
@@ -20,6 +20,13 @@ void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
+{
+	size_t lo = runs_rank(runs, key);
+
 	if (lo && runs->at[lo - 1].last >= key) {
 		*run = runs->at[lo - 1];
 		run->mapped = 1;

@@ -9,6 +9,9 @@
 
 /* ---- The twin ------------------------------------------------------------------------------ */
 
+/** runs_rank() - How many runs begin at or before @key. */
+size_t runs_rank(const struct runs *runs, uint64_t key);
+
 /** runs_lookup() - What lindex_lookup() has to answer. */
 void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run);
 
