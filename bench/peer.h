@@ -49,11 +49,19 @@ struct peer_ops {
 	uint64_t (*bytes)(const void *map);
 };
 
-/** peer_all() - Every peer that can run on this machine (not the limits). */
+/** peer_all() - Every peer that there is on this machine (not the limits). One thread at first. */
 const struct peer_ops *const *peer_all(size_t *n);
 
 /** peer_named() - Or NULL. */
 const struct peer_ops *peer_named(const char *name);
+
+#define PEER_KERNEL_MOST 2u
+
+/**
+ * peer_kernel() - The peers that kernel_peers.sh has built, or those of the library that
+ * $LINDEX_KERNEL_PEERS names. Return: how many, PEER_KERNEL_MOST at most.
+ */
+size_t peer_kernel(const struct peer_ops **out);
 
 extern const struct peer_ops peer_lindex, peer_lindex_no_simd, peer_lindex_huge;
 extern const struct peer_ops peer_lindex_batch, peer_lindex_batch_huge;

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "levels.h"
 #include "peer.h"
 
 #define BITS       6u
 #define SLOTS      (1u << BITS)
-#define LEVELS     11u /* of 64-bit keys */
 #define MOST_BYTES ((uint64_t)4 << 30)
 
 struct node {
@@ -205,36 +205,13 @@ static void clear(void *map, uint64_t first, uint64_t last)
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-/* Nodes of the lowest @levels levels that the runs take. */
-static uint64_t nodes_for(const struct lindex_run *runs, size_t n, unsigned int levels)
-{
-	uint64_t nodes = 0;
-
-	for (unsigned int level = 1; level <= levels; level++) {
-		uint64_t next = 0; /* not counted yet */
-
-		for (size_t i = 0; i < n; i++) {
-			uint64_t lo = level < LEVELS ? runs[i].first >> (level * BITS) : 0;
-			uint64_t hi = level < LEVELS ? runs[i].last >> (level * BITS) : 0;
-
-			lo = lo < next ? next : lo;
-			nodes += hi + 1 - lo;
-			next = hi + 1;
-		}
-	}
-	return nodes;
-}
-
 static const char *refuses(const struct lindex_run *runs, size_t n)
 {
-	unsigned int levels = 1;
-
 	for (size_t i = 0; i < n; i++)
-		if (lindex_value(&runs[i], runs[i].last) >> 63 || runs[i].value >> 63)
+		if (level_wide(&runs[i]))
 			return "values above 2^63";
-	while (n && levels < LEVELS && runs[n - 1].last >> (levels * BITS))
-		levels++;
-	return nodes_for(runs, n, levels) > MOST_BYTES / sizeof(struct node) ?
+	return level_nodes(runs, n, BITS, levels_for(runs, n, BITS)) >
+			       MOST_BYTES / sizeof(struct node) ?
 		       "more than 4 GiB of nodes" :
 		       NULL;
 }
