@@ -66,7 +66,8 @@ size_t peer_kernel(const struct peer_ops **out);
 extern const struct peer_ops peer_lindex, peer_lindex_no_simd, peer_lindex_huge;
 extern const struct peer_ops peer_lindex_batch, peer_lindex_batch_huge;
 extern const struct peer_ops peer_absl, peer_absl_bare, peer_judy, peer_judy_bare, peer_array;
-extern const struct peer_ops peer_std_map, peer_bptree, peer_stree;
+extern const struct peer_ops peer_std_map, peer_bptree, peer_bptree_no_simd;
+extern const struct peer_ops peer_stree, peer_stree_no_simd, peer_stree_huge;
 extern const struct peer_ops peer_radix4, peer_radix5, peer_radix64, peer_extents;
 
 /* The limit: one random access to as many 16-byte pairs. Its keys are positions. */

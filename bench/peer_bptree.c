@@ -735,14 +735,14 @@ static size_t build_leaves(struct tree *t, void **nodes, uint64_t *keys,
 	return made;
 }
 
-static void *build(const struct lindex_run *runs, size_t n)
+static void *build_with(const struct lindex_run *runs, size_t n, bool avx2)
 {
 	struct tree *t = grab(sizeof(*t));
 	void **nodes = grab((n / FULL + 1) * sizeof(*nodes));
 	uint64_t *keys = grab((n / FULL + 1) * sizeof(*keys));
 	size_t level;
 
-	*t = (struct tree){ .avx2 = rank_has_avx2() };
+	*t = (struct tree){ .avx2 = avx2 };
 	level = build_leaves(t, nodes, keys, runs, n);
 	for (; level > 1; t->height++)
 		level = build_level(t, nodes, keys, level);
@@ -750,6 +750,16 @@ static void *build(const struct lindex_run *runs, size_t n)
 	free(nodes);
 	free(keys);
 	return t;
+}
+
+static void *build(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, rank_has_avx2());
+}
+
+static void *build_plain(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, false);
 }
 
 static void destroy(void *map)
@@ -772,16 +782,20 @@ static uint64_t bytes(const void *map)
 	return sizeof(*t) + t->slab_count * SLAB;
 }
 
-const struct peer_ops peer_bptree = {
-	.name = "bptree",
-	.about = "B+tree of 512-byte nodes, all keys of a node compared at once; batches by level",
-	.build = build,
-	.free = destroy,
-	.lookups = lookups,
-	.batch = batch,
-	.chain = chain,
-	.lookup = lookup,
-	.overwrite = overwrite,
-	.remove = clear,
-	.bytes = bytes,
-};
+#define PEER(ident, label, text, build_fn)                                                         \
+	const struct peer_ops ident = {                                                            \
+		.name = label,                                                                     \
+		.about = text,                                                                     \
+		.build = build_fn,                                                                 \
+		.free = destroy,                                                                   \
+		.lookups = lookups,                                                                \
+		.batch = batch,                                                                    \
+		.chain = chain,                                                                    \
+		.lookup = lookup,                                                                  \
+		.overwrite = overwrite,                                                            \
+		.remove = clear,                                                                   \
+		.bytes = bytes,                                                                    \
+	}
+
+PEER(peer_bptree, "bptree", "B+tree of 512-byte nodes, all keys of a node compared at once", build);
+PEER(peer_bptree_no_simd, "bptree, no SIMD", "the bptree without AVX2", build_plain);

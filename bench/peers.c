@@ -7,9 +7,11 @@
 #include "peer.h"
 
 static const struct peer_ops *const own[] = {
-	&peer_lindex,  &peer_lindex_no_simd, &peer_lindex_huge, &peer_absl,    &peer_absl_bare,
-	&peer_std_map, &peer_judy,           &peer_judy_bare,   &peer_array,   &peer_stree,
-	&peer_bptree,  &peer_radix4,         &peer_radix5,      &peer_radix64, &peer_extents,
+	&peer_lindex,    &peer_lindex_no_simd, &peer_lindex_huge,   &peer_absl,
+	&peer_absl_bare, &peer_std_map,        &peer_judy,          &peer_judy_bare,
+	&peer_array,     &peer_stree,          &peer_stree_no_simd, &peer_stree_huge,
+	&peer_bptree,    &peer_bptree_no_simd, &peer_radix4,        &peer_radix5,
+	&peer_radix64,   &peer_extents,
 };
 #define OWN  (sizeof(own) / sizeof(own[0]))
 #define ROOM (OWN + PEER_KERNEL_MOST)
