@@ -56,11 +56,12 @@ struct tree {
 	size_t left, slab_count; /* left: nodes never used in the newest slab */
 };
 
-/* The inner nodes above a leaf, root first, and the child taken in each. */
+/* The inner nodes above a leaf, root first, and the child taken in each; extents before the key. */
 struct path {
 	struct inner *node[HEIGHT];
 	unsigned int at[HEIGHT];
 	struct leaf *leaf;
+	unsigned int before;
 };
 
 /* ---- Nodes --------------------------------------------------------------------------------- */
@@ -320,6 +321,9 @@ RANK_INLINE void descend_with(const struct tree *t, uint64_t key, struct path *p
 		node = in->child[at];
 	}
 	path->leaf = node;
+	leaf_prefetch(path->leaf);
+	__builtin_prefetch(&path->leaf->n);
+	path->before = key ? rank(path->leaf->first, LEAF, key - 1, avx2) : 0;
 }
 
 RANK_AVX2 static void descend_avx2(const struct tree *t, uint64_t key, struct path *path)
@@ -333,8 +337,6 @@ static void descend(const struct tree *t, uint64_t key, struct path *path)
 		descend_avx2(t, key, path);
 	else
 		descend_with(t, key, path, false);
-	leaf_prefetch(path->leaf);
-	__builtin_prefetch(&path->leaf->n);
 }
 
 /* The level at which the path to the next leaf leaves this one; @height if there is none. */
@@ -652,8 +654,7 @@ static void store(struct tree *t, uint64_t first, uint64_t last, const struct ex
 
 	descend(t, first, &path);
 	leaf = path.leaf;
-	for (at = 0; at < leaf->n && leaf->first[at] < first;)
-		at++;
+	at = path.before;
 	before = at ? leaf : leaf->prev;
 	i = at ? at - 1 : before ? before->n - 1 : 0;
 	if (before)
