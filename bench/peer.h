@@ -49,16 +49,25 @@ struct peer_ops {
 	uint64_t (*bytes)(const void *map);
 };
 
-/** peer_all() - Every peer that can run on this machine (not the limits). */
+/** peer_all() - Every peer that there is on this machine (not the limits). One thread at first. */
 const struct peer_ops *const *peer_all(size_t *n);
 
 /** peer_named() - Or NULL. */
 const struct peer_ops *peer_named(const char *name);
 
+#define PEER_KERNEL_MOST 2u
+
+/**
+ * peer_kernel() - The peers that kernel_peers.sh has built, or those of the library that
+ * $LINDEX_KERNEL_PEERS names. Return: how many, PEER_KERNEL_MOST at most.
+ */
+size_t peer_kernel(const struct peer_ops **out);
+
 extern const struct peer_ops peer_lindex, peer_lindex_no_simd, peer_lindex_huge;
 extern const struct peer_ops peer_lindex_batch, peer_lindex_batch_huge;
 extern const struct peer_ops peer_absl, peer_absl_bare, peer_judy, peer_judy_bare, peer_array;
-extern const struct peer_ops peer_std_map, peer_bptree, peer_stree;
+extern const struct peer_ops peer_std_map, peer_bptree, peer_bptree_no_simd;
+extern const struct peer_ops peer_stree, peer_stree_no_simd, peer_stree_huge;
 extern const struct peer_ops peer_radix4, peer_radix5, peer_radix64, peer_extents;
 
 /* The limit: one random access to as many 16-byte pairs. Its keys are positions. */

@@ -56,11 +56,12 @@ struct tree {
 	size_t left, slab_count; /* left: nodes never used in the newest slab */
 };
 
-/* The inner nodes above a leaf, root first, and the child taken in each. */
+/* The inner nodes above a leaf, root first, and the child taken in each; extents before the key. */
 struct path {
 	struct inner *node[HEIGHT];
 	unsigned int at[HEIGHT];
 	struct leaf *leaf;
+	unsigned int before;
 };
 
 /* ---- Nodes --------------------------------------------------------------------------------- */
@@ -320,6 +321,9 @@ RANK_INLINE void descend_with(const struct tree *t, uint64_t key, struct path *p
 		node = in->child[at];
 	}
 	path->leaf = node;
+	leaf_prefetch(path->leaf);
+	__builtin_prefetch(&path->leaf->n);
+	path->before = key ? rank(path->leaf->first, LEAF, key - 1, avx2) : 0;
 }
 
 RANK_AVX2 static void descend_avx2(const struct tree *t, uint64_t key, struct path *path)
@@ -333,8 +337,6 @@ static void descend(const struct tree *t, uint64_t key, struct path *path)
 		descend_avx2(t, key, path);
 	else
 		descend_with(t, key, path, false);
-	leaf_prefetch(path->leaf);
-	__builtin_prefetch(&path->leaf->n);
 }
 
 /* The level at which the path to the next leaf leaves this one; @height if there is none. */
@@ -652,8 +654,7 @@ static void store(struct tree *t, uint64_t first, uint64_t last, const struct ex
 
 	descend(t, first, &path);
 	leaf = path.leaf;
-	for (at = 0; at < leaf->n && leaf->first[at] < first;)
-		at++;
+	at = path.before;
 	before = at ? leaf : leaf->prev;
 	i = at ? at - 1 : before ? before->n - 1 : 0;
 	if (before)
@@ -735,14 +736,14 @@ static size_t build_leaves(struct tree *t, void **nodes, uint64_t *keys,
 	return made;
 }
 
-static void *build(const struct lindex_run *runs, size_t n)
+static void *build_with(const struct lindex_run *runs, size_t n, bool avx2)
 {
 	struct tree *t = grab(sizeof(*t));
 	void **nodes = grab((n / FULL + 1) * sizeof(*nodes));
 	uint64_t *keys = grab((n / FULL + 1) * sizeof(*keys));
 	size_t level;
 
-	*t = (struct tree){ .avx2 = rank_has_avx2() };
+	*t = (struct tree){ .avx2 = avx2 };
 	level = build_leaves(t, nodes, keys, runs, n);
 	for (; level > 1; t->height++)
 		level = build_level(t, nodes, keys, level);
@@ -750,6 +751,16 @@ static void *build(const struct lindex_run *runs, size_t n)
 	free(nodes);
 	free(keys);
 	return t;
+}
+
+static void *build(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, rank_has_avx2());
+}
+
+static void *build_plain(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, false);
 }
 
 static void destroy(void *map)
@@ -772,16 +783,20 @@ static uint64_t bytes(const void *map)
 	return sizeof(*t) + t->slab_count * SLAB;
 }
 
-const struct peer_ops peer_bptree = {
-	.name = "bptree",
-	.about = "B+tree of 512-byte nodes, all keys of a node compared at once; batches by level",
-	.build = build,
-	.free = destroy,
-	.lookups = lookups,
-	.batch = batch,
-	.chain = chain,
-	.lookup = lookup,
-	.overwrite = overwrite,
-	.remove = clear,
-	.bytes = bytes,
-};
+#define PEER(ident, label, text, build_fn)                                                         \
+	const struct peer_ops ident = {                                                            \
+		.name = label,                                                                     \
+		.about = text,                                                                     \
+		.build = build_fn,                                                                 \
+		.free = destroy,                                                                   \
+		.lookups = lookups,                                                                \
+		.batch = batch,                                                                    \
+		.chain = chain,                                                                    \
+		.lookup = lookup,                                                                  \
+		.overwrite = overwrite,                                                            \
+		.remove = clear,                                                                   \
+		.bytes = bytes,                                                                    \
+	}
+
+PEER(peer_bptree, "bptree", "B+tree of 512-byte nodes, all keys of a node compared at once", build);
+PEER(peer_bptree_no_simd, "bptree, no SIMD", "the bptree without AVX2", build_plain);

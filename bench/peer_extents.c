@@ -114,7 +114,7 @@ static uint64_t block_new(struct tree *t, unsigned int depth)
 	} else {
 		if (number == t->room) {
 			t->room = 2 * t->room + 16;
-			t->blocks = grow_array(t->blocks, t->room * sizeof(*t->blocks));
+			t->blocks = grow_array(t->blocks, t->room * sizeof(void *));
 			t->unused = grow_array(t->unused, t->room * sizeof(*t->unused));
 		}
 		t->block_count++;
@@ -517,7 +517,7 @@ static uint64_t bytes(const void *map)
 	const struct tree *t = map;
 
 	return sizeof(*t) + sizeof(struct node) + IN_INODE * sizeof(union entry) +
-	       t->room * (sizeof(*t->blocks) + sizeof(*t->unused)) +
+	       t->room * (sizeof(void *) + sizeof(*t->unused)) +
 	       (t->block_count - t->unused_count) * BLOCK;
 }
 

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "levels.h"
 #include "peer.h"
 
 #define BITS       9u
@@ -150,35 +151,15 @@ static void clear(void *map, uint64_t first, uint64_t last)
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-/* Tables of all levels that the runs take. */
-static uint64_t tables_for(const struct lindex_run *runs, size_t n, unsigned int levels)
-{
-	uint64_t tables = 0;
-
-	for (unsigned int level = 1; level <= levels; level++) {
-		uint64_t next = 0; /* not counted yet */
-
-		for (size_t i = 0; i < n; i++) {
-			uint64_t lo = runs[i].first >> (level * BITS);
-			uint64_t hi = runs[i].last >> (level * BITS);
-
-			lo = lo < next ? next : lo;
-			tables += hi + 1 - lo;
-			next = hi + 1;
-		}
-	}
-	return tables;
-}
-
 static const char *refuses(const struct lindex_run *runs, size_t n, unsigned int levels)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (runs[i].last >> (levels * BITS))
 			return levels == 4 ? "keys above 2^36" : "keys above 2^45";
-		if (lindex_value(&runs[i], runs[i].last) >> 63 || runs[i].value >> 63)
+		if (level_wide(&runs[i]))
 			return "values above 2^63";
 	}
-	if (tables_for(runs, n, levels) > MOST_BYTES / (ENTRIES * sizeof(entry)))
+	if (level_nodes(runs, n, BITS, levels) > MOST_BYTES / (ENTRIES * sizeof(entry)))
 		return "more than 4 GiB of tables";
 	return NULL;
 }

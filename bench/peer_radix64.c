@@ -8,17 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "levels.h"
 #include "peer.h"
 
 #define BITS       6u
 #define SLOTS      (1u << BITS)
-#define LEVELS     11u /* of 64-bit keys */
 #define MOST_BYTES ((uint64_t)4 << 30)
 
 struct node {
-	struct node *parent;
-	uint8_t shift, offset; /* offset: of this node in its parent */
-	uint16_t count;
+	uint32_t shift, count;
 	uint64_t slot[SLOTS];
 };
 
@@ -27,16 +25,13 @@ struct radix {
 	uint64_t nodes;
 };
 
-static struct node *node_new(struct radix *r, struct node *parent, unsigned int shift,
-			     uint64_t offset)
+static struct node *node_new(struct radix *r, unsigned int shift)
 {
 	struct node *node = calloc(1, sizeof(*node));
 
 	if (!node)
 		die("radix64: no memory");
-	node->parent = parent;
-	node->shift = (uint8_t)shift;
-	node->offset = (uint8_t)offset;
+	node->shift = shift;
 	r->nodes++;
 	return node;
 }
@@ -94,14 +89,13 @@ static void raise_head(struct radix *r, uint64_t key)
 
 		while (key >> shift >= SLOTS)
 			shift += BITS;
-		r->head = node_new(r, NULL, shift, 0);
+		r->head = node_new(r, shift);
 	}
 	while (beyond(r->head, key)) {
-		struct node *head = node_new(r, NULL, r->head->shift + BITS, 0);
+		struct node *head = node_new(r, r->head->shift + BITS);
 
 		head->slot[0] = (uintptr_t)r->head;
 		head->count = 1;
-		r->head->parent = head;
 		r->head = head;
 	}
 }
@@ -116,7 +110,7 @@ static struct node *walk(struct radix *r, uint64_t key)
 		uint64_t at = key >> node->shift & (SLOTS - 1);
 
 		if (!node->slot[at]) {
-			node->slot[at] = (uintptr_t)node_new(r, node, node->shift - BITS, at);
+			node->slot[at] = (uintptr_t)node_new(r, node->shift - BITS);
 			node->count++;
 		}
 		node = node_of(node->slot[at]);
@@ -134,7 +128,7 @@ static void overwrite(void *map, const struct lindex_run *run)
 		if (!node || !(key & (SLOTS - 1)))
 			node = walk(map, key);
 		slot = &node->slot[key & (SLOTS - 1)];
-		node->count = (uint16_t)(node->count + !*slot);
+		node->count += !*slot;
 		*slot = lindex_value(run, key) << 1 | 1;
 		if (key == run->last)
 			return;
@@ -149,8 +143,11 @@ static void free_below(struct radix *r, struct node *node)
 	node_free(r, node);
 }
 
-/* Clear what @node has of [first, last], both counted from where it begins; free it if empty. */
-static void clear_in(struct radix *r, struct node *node, uint64_t first, uint64_t last)
+/*
+ * Clear what @node has of [first, last], both counted from where it begins. Return: whether that
+ * was all, and the node is gone.
+ */
+static bool clear_in(struct radix *r, struct node *node, uint64_t first, uint64_t last)
 {
 	const unsigned int shift = node->shift;
 	const uint64_t below = ((uint64_t)1 << shift) - 1; /* last key of a slot */
@@ -159,24 +156,15 @@ static void clear_in(struct radix *r, struct node *node, uint64_t first, uint64_
 		uint64_t lo = i == first >> shift ? first & below : 0;
 		uint64_t hi = i == last >> shift ? last & below : below;
 
-		if (!node->slot[i])
+		if (!node->slot[i] || (shift && !clear_in(r, node_of(node->slot[i]), lo, hi)))
 			continue;
-		if (shift) {
-			clear_in(r, node_of(node->slot[i]), lo, hi);
-			continue;
-		}
 		node->slot[i] = 0;
 		node->count--;
 	}
 	if (node->count)
-		return;
-	if (node->parent) {
-		node->parent->slot[node->offset] = 0;
-		node->parent->count--;
-	} else {
-		r->head = NULL;
-	}
+		return false;
 	node_free(r, node);
+	return true;
 }
 
 static void lower_head(struct radix *r)
@@ -185,7 +173,6 @@ static void lower_head(struct radix *r)
 		struct node *head = r->head;
 
 		r->head = node_of(head->slot[0]);
-		r->head->parent = NULL;
 		node_free(r, head);
 	}
 }
@@ -199,42 +186,20 @@ static void clear(void *map, uint64_t first, uint64_t last)
 	if (beyond(r->head, last))
 		last = r->head->shift + BITS < 64 ? ((uint64_t)1 << (r->head->shift + BITS)) - 1 :
 						    UINT64_MAX;
-	clear_in(r, r->head, first, last);
+	if (clear_in(r, r->head, first, last))
+		r->head = NULL;
 	lower_head(r);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-/* Nodes of the lowest @levels levels that the runs take. */
-static uint64_t nodes_for(const struct lindex_run *runs, size_t n, unsigned int levels)
-{
-	uint64_t nodes = 0;
-
-	for (unsigned int level = 1; level <= levels; level++) {
-		uint64_t next = 0; /* not counted yet */
-
-		for (size_t i = 0; i < n; i++) {
-			uint64_t lo = level < LEVELS ? runs[i].first >> (level * BITS) : 0;
-			uint64_t hi = level < LEVELS ? runs[i].last >> (level * BITS) : 0;
-
-			lo = lo < next ? next : lo;
-			nodes += hi + 1 - lo;
-			next = hi + 1;
-		}
-	}
-	return nodes;
-}
-
 static const char *refuses(const struct lindex_run *runs, size_t n)
 {
-	unsigned int levels = 1;
-
 	for (size_t i = 0; i < n; i++)
-		if (lindex_value(&runs[i], runs[i].last) >> 63 || runs[i].value >> 63)
+		if (level_wide(&runs[i]))
 			return "values above 2^63";
-	while (n && levels < LEVELS && runs[n - 1].last >> (levels * BITS))
-		levels++;
-	return nodes_for(runs, n, levels) > MOST_BYTES / sizeof(struct node) ?
+	return level_nodes(runs, n, BITS, levels_for(runs, n, BITS)) >
+			       MOST_BYTES / sizeof(struct node) ?
 		       "more than 4 GiB of nodes" :
 		       NULL;
 }

@@ -5,6 +5,7 @@
  * 2^64-1; extents are an array beside it. The descent has no branches.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "peer.h"
 #include "rank.h"
@@ -13,11 +14,12 @@
 #define FAN    (NODE + 1)
 #define LEVELS 16u
 #define GROUP  16u
+#define HUGE   ((size_t)2 << 20)
 
 struct stree {
 	uint64_t *level[LEVELS]; /* 0: all first keys */
 	unsigned int height;     /* levels */
-	bool avx2;
+	bool avx2, huge;
 	size_t n, bytes;
 	struct extent *extents;
 };
@@ -163,15 +165,19 @@ static uint64_t batch(const void *map, const uint64_t *keys, size_t n)
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-static uint64_t *level_new(struct stree *t, size_t nodes)
+static void *array_new(struct stree *t, size_t bytes)
 {
-	size_t bytes = nodes * NODE * sizeof(uint64_t);
-	uint64_t *keys = aligned_alloc(64, bytes);
+	size_t align = t->huge ? HUGE : 64;
+	void *array;
 
-	if (!keys)
+	bytes = (bytes + align - 1) & ~(align - 1);
+	array = aligned_alloc(align, bytes);
+	if (!array)
 		die("s-tree: no memory");
+	if (t->huge)
+		(void)madvise(array, bytes, MADV_HUGEPAGE);
 	t->bytes += bytes;
-	return keys;
+	return array;
 }
 
 /* Key j of a node is the least one below its child j + 1; @span lowest nodes are below a child. */
@@ -190,27 +196,41 @@ static void build_levels(struct stree *t)
 
 	for (size_t span = 1; nodes > 1; span *= FAN) {
 		nodes = (nodes + FAN - 1) / FAN;
-		t->level[t->height] = level_new(t, nodes);
+		t->level[t->height] = array_new(t, nodes * NODE * sizeof(uint64_t));
 		fill_level(t, t->height, nodes, span);
 		t->height++;
 	}
 }
 
-static void *build(const struct lindex_run *runs, size_t n)
+static void *build_with(const struct lindex_run *runs, size_t n, bool avx2, bool huge)
 {
 	size_t nodes = (n + NODE - 1) / NODE;
 	struct stree *t = grab(sizeof(*t));
 
-	*t = (struct stree){ .n = n, .height = 1, .avx2 = rank_has_avx2() };
-	t->level[0] = level_new(t, nodes);
-	t->extents = grab(n * sizeof(*t->extents));
-	t->bytes += n * sizeof(*t->extents);
+	*t = (struct stree){ .n = n, .height = 1, .avx2 = avx2, .huge = huge };
+	t->level[0] = array_new(t, nodes * NODE * sizeof(uint64_t));
+	t->extents = array_new(t, n * sizeof(*t->extents));
 	for (size_t i = 0; i < nodes * NODE; i++)
 		t->level[0][i] = i < n ? runs[i].first : UINT64_MAX;
 	for (size_t i = 0; i < n; i++)
 		t->extents[i] = extent_of(&runs[i]);
 	build_levels(t);
 	return t;
+}
+
+static void *build(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, rank_has_avx2(), false);
+}
+
+static void *build_plain(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, false, false);
+}
+
+static void *build_huge(const struct lindex_run *runs, size_t n)
+{
+	return build_with(runs, n, rank_has_avx2(), true);
 }
 
 static void destroy(void *map)
@@ -230,14 +250,20 @@ static uint64_t bytes(const void *map)
 	return sizeof(*t) + t->bytes;
 }
 
-const struct peer_ops peer_stree = {
-	.name = "s-tree",
-	.about = "static S+ tree, 16 keys per node, no pointers, no branches; read-only",
-	.build = build,
-	.free = destroy,
-	.lookups = lookups,
-	.batch = batch,
-	.chain = chain,
-	.lookup = lookup,
-	.bytes = bytes,
-};
+#define PEER(ident, label, text, build_fn)                                                         \
+	const struct peer_ops ident = {                                                            \
+		.name = label,                                                                     \
+		.about = text,                                                                     \
+		.build = build_fn,                                                                 \
+		.free = destroy,                                                                   \
+		.lookups = lookups,                                                                \
+		.batch = batch,                                                                    \
+		.chain = chain,                                                                    \
+		.lookup = lookup,                                                                  \
+		.bytes = bytes,                                                                    \
+	}
+
+PEER(peer_stree, "s-tree", "static S+ tree, 16 keys per node, no pointers, no branches; read-only",
+     build);
+PEER(peer_stree_no_simd, "s-tree, no SIMD", "the s-tree without AVX2", build_plain);
+PEER(peer_stree_huge, "s-tree, huge pages", "the s-tree in huge pages", build_huge);

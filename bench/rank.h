@@ -37,6 +37,7 @@ RANK_INLINE unsigned int rank_vectors(const uint64_t *keys, unsigned int n, uint
 	const rank_vector at = { flipped, flipped, flipped, flipped };
 	rank_vector above = { 0, 0, 0, 0 };
 
+#pragma GCC unroll 7
 	for (unsigned int i = 0; i < n; i += 4)
 		above += (*(const rank_vector *)(keys + i) ^ top) > at; /* 0 or -1 */
 	return n + (unsigned int)(above[0] + above[1] + above[2] + above[3]);
@@ -48,6 +49,7 @@ RANK_INLINE unsigned int rank(const uint64_t *keys, unsigned int n, uint64_t x, 
 
 	if (vectors)
 		return rank_vectors(keys, n, x);
+#pragma GCC unroll 28
 	for (unsigned int i = 0; i < n; i++)
 		below += keys[i] <= x;
 	return below;
