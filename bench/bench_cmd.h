@@ -148,8 +148,20 @@ void rows_show(void);
 /** rows_write() - JSON and CSV as asked for. Return: how many rows had a wrong answer. */
 unsigned int rows_write(const struct config *cfg);
 
-/* ---- Verbs --------------------------------------------------------------------------------- */
+/* ---- bench_lookup.c ------------------------------------------------------------------------ */
+
+/**
+ * lookups_measure() - All modes of @n lookups in a set that is built, as rows of @op.
+ * @flush: As in struct loop.
+ */
+void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, size_t flush);
+
+/* ---- Verbs: on a set that is loaded and not built ------------------------------------------ */
 
 void verb_lookup(struct set *s);
+void verb_update(struct set *s);
+void verb_build(struct set *s);
+void verb_memory(struct set *s);
+void verb_scale(struct set *s);
 
 #endif

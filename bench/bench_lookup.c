@@ -23,6 +23,7 @@ static const char *const mode_names[][2] = {
 enum { WHOLE, SINGLE, BARE, STYLES };
 struct contest {
 	struct set *s;
+	const char *op;
 	enum loop_mode mode;
 	enum dist dist;
 	size_t flush, n;
@@ -94,7 +95,7 @@ static const struct series *absl_of(const struct contest *c)
 static void report_loop(const struct contest *c, const struct loop *loop, double bytes,
 			const struct series *absl)
 {
-	struct row row = row_of(c->s, loop->ops->name, "lookup", mode_names[c->mode][c->flush > 0],
+	struct row row = row_of(c->s, loop->ops->name, c->op, mode_names[c->mode][c->flush > 0],
 				dist_names[c->dist]);
 
 	if (!loop->ns.n)
@@ -140,15 +141,11 @@ static size_t flush_bytes(const struct config *cfg)
 	return bytes < FLUSH_MOST ? bytes : FLUSH_MOST;
 }
 
-static void measure_keys(struct set *s, enum dist dist, bool flushed)
+void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, size_t flush)
 {
-	struct contest c = { .s = s, .dist = dist };
+	struct contest c = { .s = s, .op = op, .dist = dist, .n = n, .flush = flush };
 	struct series absl_free = { .n = 0 };
 
-	c.n = s->cfg->quick ? 20000 : 300000;
-	if (flushed)
-		c.n = s->cfg->quick ? FLUSH_LOOKUPS : 4 * FLUSH_LOOKUPS;
-	c.flush = flushed ? flush_bytes(s->cfg) : 0;
 	c.keys = keys_drawn(s, dist, c.n + loop_warm(c.n));
 	if (!c.keys) {
 		rows_note("%s: there are no such keys", dist_names[dist]);
@@ -163,10 +160,12 @@ static void measure_keys(struct set *s, enum dist dist, bool flushed)
 
 void verb_lookup(struct set *s)
 {
+	size_t flush = flush_bytes(s->cfg), flushed = s->cfg->quick ? 1 : 4;
+
 	set_build(s);
 	for (enum dist dist = 0; dist < DISTS; dist++)
-		measure_keys(s, dist, false);
-	measure_keys(s, DIST_RUN, true);
+		lookups_measure(s, "lookup", dist, s->cfg->quick ? 20000 : 300000, 0);
+	lookups_measure(s, "lookup", DIST_RUN, flushed * FLUSH_LOOKUPS, flush);
 	if (!s->cfg->quick)
-		measure_keys(s, DIST_GAP, true);
+		lookups_measure(s, "lookup", DIST_GAP, flushed * FLUSH_LOOKUPS, flush);
 }

@@ -20,6 +20,12 @@ static const struct verb {
 	{ "lookup",
 	  "throughput, dependent chains and batches; hits, misses and gaps; hot and flushed",
 	  verb_lookup },
+	{ "update",
+	  "overwrites at random and in a hot spot, append, erase, mixed, one boundary to and fro",
+	  verb_update },
+	{ "build", "time to build at once", verb_build },
+	{ "memory", "bytes per run, built at once and grown run by run", verb_memory },
+	{ "scale", "lookups and bytes from 10^4 runs to --max", verb_scale },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
