@@ -163,5 +163,8 @@ void verb_update(struct set *s);
 void verb_build(struct set *s);
 void verb_memory(struct set *s);
 void verb_scale(struct set *s);
+void verb_concurrent(struct set *s);
+void verb_epsilon(struct set *s);
+void verb_lines(struct set *s);
 
 #endif

@@ -26,6 +26,10 @@ static const struct verb {
 	{ "build", "time to build at once", verb_build },
 	{ "memory", "bytes per run, built at once and grown run by run", verb_memory },
 	{ "scale", "lookups and bytes from 10^4 runs to --max", verb_scale },
+	{ "concurrent", "readers with and without a writer beside them", verb_concurrent },
+	{ "epsilon", "the error that lindex's models are allowed, against time and space",
+	  verb_epsilon },
+	{ "lines", "cache lines, nodes and compares of lindex's lookups, counted", verb_lines },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -132,7 +132,7 @@ static void show_head(const struct row *row)
 	if (row->p50.n)
 		printf(" %9s %9s %9s %9s", "P50", "P99", "P99.9", "max");
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		printf(" %9s", row->extras[i].name);
+		printf(" %10s", row->extras[i].name);
 	puts("  checked");
 }
 
@@ -157,7 +157,7 @@ static void show(const struct kept *k)
 		cell(row->max_ns, 0);
 	}
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		cell(row->extras[i].figure, 2);
+		printf(" %10.*f", row->extras[i].figure < 10000 ? 2 : 0, row->extras[i].figure);
 	fputs(row->checked ? "  yes" : "  WRONG", stdout);
 	if (k->far_absl > 0)
 		printf("; to absl rounds disagree by %.0f %%", 100 * k->far_absl);

@@ -76,6 +76,9 @@ extern const struct peer_ops peer_limit, peer_limit_huge;
 /** peer_lindex_index() - What is behind the map of a lindex peer. */
 struct lindex *peer_lindex_index(void *map);
 
+/** peer_lindex_build() - A map of peer_lindex whose index is not the default one. */
+void *peer_lindex_build(const struct lindex_config *index, const struct lindex_run *runs, size_t n);
+
 /** reader_register() - This thread will read a lindex peer. */
 void reader_register(void);
 void reader_unregister(void);

@@ -137,7 +137,8 @@ static void clear(void *map, uint64_t first, uint64_t last)
 		die("lindex_remove: %d", err);
 }
 
-static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
+static void *fill(uint32_t flags, const struct lindex_config *index, const struct lindex_run *runs,
+		  size_t n)
 {
 	struct lindex_pool_config cfg = { .flags = flags };
 	struct map *map = grab(sizeof(*map));
@@ -146,7 +147,7 @@ static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
 
 	err = lindex_pool_create(&cfg, &map->pool);
 	if (!err)
-		err = lindex_create(map->pool, NULL, &map->ix);
+		err = lindex_create(map->pool, index, &map->ix);
 	if (!err && n)
 		err = lindex_build(map->ix, runs, n, &bad);
 	if (err)
@@ -156,17 +157,22 @@ static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
 
 static void *build(const struct lindex_run *runs, size_t n)
 {
-	return fill(0, runs, n);
+	return fill(0, NULL, runs, n);
 }
 
 static void *build_no_simd(const struct lindex_run *runs, size_t n)
 {
-	return fill(LINDEX_POOL_NO_SIMD, runs, n);
+	return fill(LINDEX_POOL_NO_SIMD, NULL, runs, n);
 }
 
 static void *build_huge(const struct lindex_run *runs, size_t n)
 {
-	return fill(LINDEX_POOL_HUGE, runs, n);
+	return fill(LINDEX_POOL_HUGE, NULL, runs, n);
+}
+
+void *peer_lindex_build(const struct lindex_config *index, const struct lindex_run *runs, size_t n)
+{
+	return fill(0, index, runs, n);
 }
 
 static void destroy(void *ptr)
