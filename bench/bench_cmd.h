@@ -166,5 +166,6 @@ void verb_scale(struct set *s);
 void verb_concurrent(struct set *s);
 void verb_epsilon(struct set *s);
 void verb_lines(struct set *s);
+void verb_disk(struct set *s);
 
 #endif

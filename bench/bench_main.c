@@ -30,6 +30,8 @@ static const struct verb {
 	{ "epsilon", "the error that lindex's models are allowed, against time and space",
 	  verb_epsilon },
 	{ "lines", "cache lines, nodes and compares of lindex's lookups, counted", verb_lines },
+	{ "disk", "blocks of 4 KiB: read per cold lookup, changed per overwrite, in all",
+	  verb_disk },
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -79,6 +79,15 @@ struct lindex *peer_lindex_index(void *map);
 /** peer_lindex_build() - A map of peer_lindex whose index is not the default one. */
 void *peer_lindex_build(const struct lindex_config *index, const struct lindex_run *runs, size_t n);
 
+/** peer_extents_blocks() - How many blocks of 4 KiB there are beside the inode, unused ones included. */
+size_t peer_extents_blocks(const void *map);
+
+/** peer_extents_block() - One of them, or NULL if it is unused. */
+const void *peer_extents_block(const void *map, size_t number);
+
+/** peer_extents_depth() - How many of them a lookup reads. */
+unsigned int peer_extents_depth(const void *map);
+
 /** reader_register() - This thread will read a lindex peer. */
 void reader_register(void);
 void reader_unregister(void);

@@ -521,6 +521,21 @@ static uint64_t bytes(const void *map)
 	       (t->block_count - t->unused_count) * BLOCK;
 }
 
+size_t peer_extents_blocks(const void *map)
+{
+	return ((const struct tree *)map)->block_count;
+}
+
+const void *peer_extents_block(const void *map, size_t number)
+{
+	return ((const struct tree *)map)->blocks[number];
+}
+
+unsigned int peer_extents_depth(const void *map)
+{
+	return ((const struct tree *)map)->root->h.depth;
+}
+
 const struct peer_ops peer_extents = {
 	.name = "extent tree",
 	.about = "ext4's format, 12 bytes per extent in blocks of 4 KiB, binary search",
