@@ -649,14 +649,19 @@ static void store(struct tree *t, uint64_t first, uint64_t last, const struct ex
 {
 	struct pieces rest = { .n = 0 }, all = { .n = 0 };
 	struct leaf *leaf, *before;
-	unsigned int at, end, i;
+	unsigned int at, end, i = 0;
 	struct path path;
 
 	descend(t, first, &path);
 	leaf = path.leaf;
 	at = path.before;
-	before = at ? leaf : leaf->prev;
-	i = at ? at - 1 : before ? before->n - 1 : 0;
+	before = leaf->prev;
+	if (at) {
+		before = leaf;
+		i = at - 1;
+	} else if (before) {
+		i = before->n - 1;
+	}
 	if (before)
 		trim(before, i, first, last, &rest);
 	end = overlap(leaf, at, last, &rest);
