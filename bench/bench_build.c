@@ -148,9 +148,9 @@ static bool base_of(const char *spec, char base[128])
 {
 	unsigned int colons = 0, keep = 2;
 
-	if (strncmp(spec, "gen:", 4))
+	if (strncmp(spec, "gen:", 4) != 0)
 		return false;
-	if (!strncmp(spec, "gen:stride:", 11) || !strncmp(spec, "gen:adversary:", 14))
+	if (strncmp(spec, "gen:stride:", 11) == 0 || strncmp(spec, "gen:adversary:", 14) == 0)
 		keep = 3;
 	snprintf(base, 128, "%s", spec);
 	for (char *at = base; *at; at++)

@@ -37,8 +37,12 @@ struct format {
 #define RADIX_MOST ((uint64_t)1 << 19) /* blocks: 2 GiB */
 
 /* An entry is a value + 1, or the number of a block; 0: nothing. Block 0 is the root. */
+struct table {
+	uint64_t slot[SLOTS];
+};
+
 struct radix {
-	uint64_t (**at)[SLOTS];
+	struct table **at;
 	size_t n, room;
 	unsigned int levels, written;
 	bool full;
@@ -48,7 +52,7 @@ static size_t radix_new(struct radix *r)
 {
 	if (r->n == r->room) {
 		r->room = 2 * r->room + 16;
-		r->at = realloc(r->at, r->room * sizeof(*r->at));
+		r->at = realloc(r->at, r->room * sizeof(struct table *));
 		if (!r->at)
 			die("no memory");
 	}
@@ -60,7 +64,7 @@ static size_t radix_new(struct radix *r)
 
 static uint64_t *radix_slot(struct radix *r, uint64_t key, unsigned int level, size_t block)
 {
-	return &(*r->at[block])[key >> (level * SLOT_BITS) & (SLOTS - 1)];
+	return &r->at[block]->slot[key >> (level * SLOT_BITS) & (SLOTS - 1)];
 }
 
 /* The block of the lowest level, made if need be, and the one above it then changed. */

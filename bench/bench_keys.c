@@ -84,6 +84,8 @@ static uint64_t *draw_zipf(const struct runs *runs, size_t n, struct rng *rng)
 	uint64_t *keys = grab(n * sizeof(*keys));
 	double *ends = grab(runs->n * sizeof(*ends)), sum = 0;
 
+	if (!runs->n) /* never: a set has a run */
+		die("no runs");
 	for (size_t i = 0; i < runs->n; i++) {
 		sum += pow((double)(i + 1), -ZIPF);
 		ends[i] = sum;

@@ -225,10 +225,12 @@ static int compare(const void *a, const void *b)
 
 static void add_tail(struct runner *r, size_t n)
 {
+	size_t p50 = n * 500 / 1000, p99 = n * 990 / 1000, p999 = n * 999 / 1000;
+
 	qsort(r->latency, n, sizeof(*r->latency), compare);
-	series_add(&r->row.p50, r->latency[n * 500 / 1000], true);
-	series_add(&r->row.p99, r->latency[n * 990 / 1000], true);
-	series_add(&r->row.p999, r->latency[n * 999 / 1000], true);
+	series_add(&r->row.p50, r->latency[p50], true);
+	series_add(&r->row.p99, r->latency[p99], true);
+	series_add(&r->row.p999, r->latency[p999], true);
 	if (r->latency[n - 1] > r->row.max_ns)
 		r->row.max_ns = r->latency[n - 1];
 }
