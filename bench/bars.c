@@ -4,7 +4,6 @@
  * sets that hurt, and says for every bar whether it was met. README.md says how to read it.
  */
 #include <malloc.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,26 +15,8 @@ static const struct scale scales[] = {
 	{ "16 M", 88000000, 5, 4, 1.8, 3, 6.0 },
 };
 
-void die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	fprintf(stderr, "lindex-bars: ");
-	vfprintf(stderr, fmt, args);
-	fprintf(stderr, "\n");
-	va_end(args);
-	exit(1);
-}
-
-void *grab(size_t bytes)
-{
-	void *ptr = malloc(bytes ? bytes : 1);
-
-	if (!ptr)
-		die("no memory");
-	return ptr;
-}
+static const char *const hurting[] = { "random", "exponential", "holes",
+				       "zigzag", "outlier",     "frames" };
 
 static void usage(void)
 {
@@ -83,8 +64,9 @@ static void measure_scale(const struct scale *scale, const struct report_config 
 	void *map;
 
 	report_set("log-aged map, %s runs", scale->name);
-	file_age(&b.file, &b.log, scale->blocks, cfg->seed);
-	file_runs(&b.file, &b.runs);
+	if (file_age(&b.file, &b.log, LOG_PIECES, scale->blocks, cfg->seed) ||
+	    file_runs(&b.file, &b.runs))
+		die("no memory");
 	report_note("%zu runs over %llu blocks", b.runs.n, (unsigned long long)scale->blocks);
 	bars_lookup(&b);
 	bars_build(&b);
@@ -110,8 +92,8 @@ int main(int argc, char **argv)
 	report_begin(&cfg);
 	measure_scale(&scales[0], &cfg);
 	rng.state = cfg.seed + 1;
-	for (size_t i = 0; i < hard_set_count; i++)
-		bars_hard(&hard_sets[i], cfg.rounds, &rng);
+	for (size_t i = 0; i < sizeof(hurting) / sizeof(hurting[0]); i++)
+		bars_hard(hard_set(hurting[i]), cfg.rounds, &rng);
 	if (!cfg.quick)
 		measure_scale(&scales[1], &cfg);
 	reader_unregister();

@@ -151,7 +151,8 @@ static bool same_as_file(struct bars *b, void *map)
 	struct runs now;
 	bool same;
 
-	file_runs(&b->file, &now);
+	if (file_runs(&b->file, &now))
+		die("no memory");
 	same = peer_same(&peer_lindex, map, &now);
 	runs_free(&now);
 	return same;
@@ -171,7 +172,7 @@ void bars_beside(struct bars *b, void *map)
 	beside_spinner.other = spinner;
 	gbench_add("reader/beside-writer", beside_run, &beside_writer);
 	gbench_add("reader/beside-spinner", beside_run, &beside_spinner);
-	bars_rounds(b->rounds);
+	rounds_run(b->rounds);
 	b->log = beside_writer.log;
 	if (!same_as_file(b, map))
 		beside_writer.ns.wrong = true;

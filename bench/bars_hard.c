@@ -55,7 +55,8 @@ static void grow(struct trial *t, struct rng *rng)
 static void open_trial(struct trial *t, const struct hard_set *set, struct rng *rng)
 {
 	memset(t, 0, sizeof(*t));
-	set->make(&t->runs, RUNS, rng);
+	if (set->make(&t->runs, RUNS, rng))
+		die("no memory");
 	t->keys[HITS] = keys_hit(&t->runs, KEYS + loop_warm(KEYS), rng);
 	t->keys[GAPS] = keys_gap(&t->runs, KEYS + loop_warm(KEYS), rng);
 	for (unsigned int p = 0; p < PEERS; p++)
@@ -80,7 +81,7 @@ static void add_loop(struct trial *t, unsigned int w, unsigned int p, unsigned i
 	};
 	loop->want = twin_sum(&t->runs, loop);
 	loop->ns.wrong = !t->same[w][p];
-	loop_check(loop, &t->runs);
+	loop_check(loop, &t->runs, loop->n);
 	snprintf(op, sizeof(op), "hard/%s/%s", way_names[w], query_names[q]);
 	loop_add(loop, op);
 }
@@ -126,7 +127,7 @@ void bars_hard(const struct hard_set *set, unsigned int rounds, struct rng *rng)
 		for (unsigned int p = 0; p < PEERS; p++)
 			for (unsigned int q = 0; q < QUERIES; q++)
 				add_loop(&t, w, p, q);
-	bars_rounds(rounds);
+	rounds_run(rounds);
 	report_way(&t, BULK);
 	report_way(&t, DYNAMIC);
 	close_trial(&t);

@@ -57,18 +57,6 @@ static bool is_limit(enum kind kind)
 	return kind == LIMIT || kind == LIMIT_HUGE;
 }
 
-/* Pair i of the limit is {i, i}. */
-static uint64_t limit_sum(const struct loop *loop)
-{
-	uint64_t sum = 0, at = 0;
-
-	for (size_t i = 0; i < loop->n; i++) {
-		at = loop->chain ? chain_next(loop->keys[i], at) : loop->keys[i];
-		sum += 2 * at;
-	}
-	return sum;
-}
-
 static void prepare(struct contest *c, const struct bars *b, enum kind kind, bool chain)
 {
 	struct loop *loop = chain ? &c->chains[kind] : &c->hits[kind];
@@ -77,10 +65,10 @@ static void prepare(struct contest *c, const struct bars *b, enum kind kind, boo
 	loop->map = c->maps[kind];
 	loop->keys = is_limit(kind) ? c->places : c->keys;
 	loop->n = chain ? CHAIN_KEYS : KEYS;
-	loop->chain = chain;
+	loop->mode = chain ? LOOP_CHAIN : LOOP_FREE;
 	loop->want = is_limit(kind) ? limit_sum(loop) : twin_sum(&b->runs, loop);
 	if (!chain)
-		loop_check(loop, &b->runs);
+		loop_check(loop, &b->runs, loop->n);
 	loop_add(loop, chain ? "chain" : "hits");
 }
 
@@ -174,7 +162,7 @@ void bars_lookup(struct bars *b)
 		if (kinds[i].ops->chain)
 			prepare(&c, b, i, true);
 	}
-	bars_rounds(b->rounds);
+	rounds_run(b->rounds);
 	report_contest(&c);
 	report_bars(&c, b->scale);
 	close_contest(&c);

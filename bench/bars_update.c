@@ -52,7 +52,7 @@ void bars_build(const struct bars *b)
 	gbench_add("build/lindex", build_run, &ours);
 	gbench_add("build/absl", build_run, &absl);
 	gbench_add("build/judy", build_run, &judy);
-	bars_rounds(b->rounds);
+	rounds_run(b->rounds);
 	report_structure("build (per run)", "lindex", &ours.ns, 0, &absl.ns, NULL);
 	report_structure("build (per run)", "absl", &absl.ns, 0, &absl.ns, NULL);
 	report_structure("build (per run)", "judy", &judy.ns, 0, &absl.ns, NULL);
@@ -207,7 +207,8 @@ static void check_all(const struct bars *b, struct updater pair[2], struct serie
 {
 	struct runs now;
 
-	file_runs(&b->file, &now);
+	if (file_runs(&b->file, &now))
+		die("no memory");
 	for (unsigned int i = 0; i < 2; i++) {
 		bool wrong = !peer_same(pair[i].ops, pair[i].map, &now);
 

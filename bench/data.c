@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "data.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "peer.h"
 
-#define PIECE_MAX  64u
-#define PIECE_MEAN 6
+/* ---- The twin ------------------------------------------------------------------------------ */
 
-/* ---- Sets of runs -------------------------------------------------------------------------- */
-
-void runs_free(struct runs *runs)
-{
-	free(runs->at);
-	runs->at = NULL;
-	runs->n = 0;
-}
-
-void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
+size_t runs_rank(const struct runs *runs, uint64_t key)
 {
 	size_t lo = 0, hi = runs->n; /* runs below lo begin at or before key */
 
@@ -31,6 +20,13 @@ void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+void runs_lookup(const struct runs *runs, uint64_t key, struct lindex_run *run)
+{
+	size_t lo = runs_rank(runs, key);
+
 	if (lo && runs->at[lo - 1].last >= key) {
 		*run = runs->at[lo - 1];
 		run->mapped = 1;
@@ -59,88 +55,6 @@ bool run_equal(const struct lindex_run *a, const struct lindex_run *b)
 {
 	return a->first == b->first && a->last == b->last && a->value == b->value &&
 	       a->tag == b->tag && a->step == b->step && a->mapped == b->mapped;
-}
-
-/* ---- A file that a log ages ---------------------------------------------------------------- */
-
-/* Geometric, drawn again where it is too long. */
-static uint64_t piece_length(struct rng *rng)
-{
-	const double scale = 1 / log1p(-1.0 / PIECE_MEAN);
-	uint64_t length;
-
-	do {
-		double u = ((double)(rng_next(rng) >> 11) + 0.5) * 0x1p-53;
-
-		length = 1 + (uint64_t)(log(u) * scale);
-	} while (length > PIECE_MAX);
-	return length;
-}
-
-struct lindex_run log_next(struct log_stream *log)
-{
-	uint64_t length = piece_length(&log->rng);
-	uint64_t first = rng_below(&log->rng, log->blocks - PIECE_MAX + 1);
-	struct lindex_run run = { .first = first,
-				  .last = first + length - 1,
-				  .value = log->head,
-				  .step = 1,
-				  .mapped = 1 };
-
-	log->head += length;
-	return run;
-}
-
-void file_age(struct file *file, struct log_stream *log, uint64_t blocks, uint64_t seed)
-{
-	file->blocks = blocks;
-	file->disk = grab(blocks * sizeof(*file->disk));
-	for (uint64_t i = 0; i < blocks; i++)
-		file->disk[i] = (uint32_t)i;
-	*log = (struct log_stream){ { seed }, blocks, blocks };
-	while (log->head < 2 * blocks) {
-		struct lindex_run run = log_next(log);
-
-		file_store(file, &run);
-	}
-}
-
-unsigned int file_store(struct file *file, const struct lindex_run *run)
-{
-	unsigned int displaced = 1;
-
-	if (run->value + (run->last - run->first) > UINT32_MAX)
-		die("the log is longer than 2^32 blocks");
-	for (uint64_t i = run->first; i <= run->last; i++) {
-		displaced += i < run->last && file->disk[i + 1] != file->disk[i] + 1;
-		file->disk[i] = (uint32_t)(run->value + (i - run->first));
-	}
-	return displaced;
-}
-
-void file_runs(const struct file *file, struct runs *runs)
-{
-	struct lindex_run *run = NULL;
-
-	runs->n = 1;
-	for (uint64_t i = 1; i < file->blocks; i++)
-		runs->n += file->disk[i] != file->disk[i - 1] + 1;
-	runs->at = grab(runs->n * sizeof(*runs->at));
-	for (uint64_t i = 0; i < file->blocks; i++) {
-		if (!i || file->disk[i] != file->disk[i - 1] + 1) {
-			run = run ? run + 1 : runs->at;
-			*run = (struct lindex_run){
-				.first = i, .value = file->disk[i], .step = 1, .mapped = 1
-			};
-		}
-		run->last = i;
-	}
-}
-
-void file_free(struct file *file)
-{
-	free(file->disk);
-	file->disk = NULL;
 }
 
 /* ---- Keys ---------------------------------------------------------------------------------- */

@@ -103,6 +103,7 @@ static uint64_t array_bytes(const void *map)
 
 const struct peer_ops peer_array = {
 	.name = "sorted array",
+	.about = "branch-free binary search over the first keys; read-only",
 	.build = array_build,
 	.free = array_free,
 	.lookups = array_lookups,
@@ -196,6 +197,7 @@ static uint64_t limit_bytes(const void *map)
 
 const struct peer_ops peer_limit = {
 	.name = "limit",
+	.about = "one random access; answers nothing",
 	.bare = true,
 	.build = limit_build,
 	.free = limit_free,
@@ -206,6 +208,7 @@ const struct peer_ops peer_limit = {
 
 const struct peer_ops peer_limit_huge = {
 	.name = "limit, huge pages",
+	.about = "one random access in huge pages; answers nothing",
 	.bare = true,
 	.build = limit_build_huge,
 	.free = limit_free,

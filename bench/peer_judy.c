@@ -122,6 +122,7 @@ static uint64_t bytes(const void *map)
 
 const struct peer_ops peer_judy = {
 	.name = "judy",
+	.about = "JudyL, first -> position in an array of {last, value, tag, step}; read-only",
 	.build = build,
 	.free = destroy,
 	.lookups = lookups,
@@ -132,6 +133,7 @@ const struct peer_ops peer_judy = {
 
 const struct peer_ops peer_judy_bare = {
 	.name = "judy (bare)",
+	.about = "JudyL, first -> value; read-only",
 	.bare = true,
 	.build = build_bare,
 	.free = destroy,

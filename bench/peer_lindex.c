@@ -129,7 +129,16 @@ static void overwrite(void *map, const struct lindex_run *run)
 		die("lindex_insert: %d", err);
 }
 
-static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
+static void clear(void *map, uint64_t first, uint64_t last)
+{
+	int err = lindex_remove(((struct map *)map)->ix, first, last);
+
+	if (err)
+		die("lindex_remove: %d", err);
+}
+
+static void *fill(uint32_t flags, const struct lindex_config *index, const struct lindex_run *runs,
+		  size_t n)
 {
 	struct lindex_pool_config cfg = { .flags = flags };
 	struct map *map = grab(sizeof(*map));
@@ -138,7 +147,7 @@ static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
 
 	err = lindex_pool_create(&cfg, &map->pool);
 	if (!err)
-		err = lindex_create(map->pool, NULL, &map->ix);
+		err = lindex_create(map->pool, index, &map->ix);
 	if (!err && n)
 		err = lindex_build(map->ix, runs, n, &bad);
 	if (err)
@@ -148,17 +157,22 @@ static void *fill(uint32_t flags, const struct lindex_run *runs, size_t n)
 
 static void *build(const struct lindex_run *runs, size_t n)
 {
-	return fill(0, runs, n);
+	return fill(0, NULL, runs, n);
 }
 
 static void *build_no_simd(const struct lindex_run *runs, size_t n)
 {
-	return fill(LINDEX_POOL_NO_SIMD, runs, n);
+	return fill(LINDEX_POOL_NO_SIMD, NULL, runs, n);
 }
 
 static void *build_huge(const struct lindex_run *runs, size_t n)
 {
-	return fill(LINDEX_POOL_HUGE, runs, n);
+	return fill(LINDEX_POOL_HUGE, NULL, runs, n);
+}
+
+void *peer_lindex_build(const struct lindex_config *index, const struct lindex_run *runs, size_t n)
+{
+	return fill(0, index, runs, n);
 }
 
 static void destroy(void *ptr)
@@ -175,21 +189,27 @@ static uint64_t bytes(const void *map)
 	return lindex_pool_bytes(((const struct map *)map)->pool);
 }
 
-#define PEER(ident, label, build_fn, lookups_fn, chain_fn, lookup_fn)                              \
+#define PEER(ident, label, text, build_fn, lookups_fn, batch_fn, chain_fn, lookup_fn)              \
 	const struct peer_ops ident = {                                                            \
 		.name = label,                                                                     \
+		.about = text,                                                                     \
 		.build = build_fn,                                                                 \
 		.free = destroy,                                                                   \
 		.lookups = lookups_fn,                                                             \
+		.batch = batch_fn,                                                                 \
 		.chain = chain_fn,                                                                 \
 		.lookup = lookup_fn,                                                               \
 		.overwrite = overwrite,                                                            \
+		.remove = clear,                                                                   \
 		.bytes = bytes,                                                                    \
 	}
 
-PEER(peer_lindex, "lindex", build, lookups, chain, lookup);
-PEER(peer_lindex_no_simd, "lindex, no SIMD", build_no_simd, lookups, chain, lookup);
-PEER(peer_lindex_huge, "lindex, huge pages", build_huge, lookups, chain, lookup);
-PEER(peer_lindex_batch, "lindex batch", build, lookups_batch, NULL, lookup_batch);
-PEER(peer_lindex_batch_huge, "lindex batch, huge pages", build_huge, lookups_batch, NULL,
-     lookup_batch);
+PEER(peer_lindex, "lindex", "defaults", build, lookups, lookups_batch, chain, lookup);
+PEER(peer_lindex_no_simd, "lindex, no SIMD", "LINDEX_POOL_NO_SIMD", build_no_simd, lookups,
+     lookups_batch, chain, lookup);
+PEER(peer_lindex_huge, "lindex, huge pages", "LINDEX_POOL_HUGE", build_huge, lookups, lookups_batch,
+     chain, lookup);
+PEER(peer_lindex_batch, "lindex batch", "lindex_lookup_batch()", build, lookups_batch,
+     lookups_batch, NULL, lookup_batch);
+PEER(peer_lindex_batch_huge, "lindex batch, huge pages", "lindex_lookup_batch(), LINDEX_POOL_HUGE",
+     build_huge, lookups_batch, lookups_batch, NULL, lookup_batch);

@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lindex.h"
+#include "machine.h"
 #include "peer.h"
 
 #define ROWS_MAX 512u
@@ -26,37 +26,28 @@ struct row {
 
 static struct {
 	struct report_config cfg;
-	char set[TEXT_MAX], commit[TEXT_MAX], cpu[TEXT_MAX], pages[TEXT_MAX];
+	char set[TEXT_MAX];
+	struct machine machine;
 	struct row rows[ROWS_MAX];
 	unsigned int n, printed;
 } report;
 
-/* ---- Series -------------------------------------------------------------------------------- */
+/* ---- The head ------------------------------------------------------------------------------ */
 
-void series_add(struct series *s, double figure, bool right)
+void report_begin(const struct report_config *cfg)
 {
-	if (s->n < ROUNDS_MAX)
-		s->at[s->n++] = figure;
-	s->wrong |= !right;
+	report.cfg = *cfg;
+	machine_look(&report.machine);
+	printf("lindex %s, commit %s, seed %" PRIu64 ", %u rounds\n", lindex_version(),
+	       report.machine.commit, cfg->seed, cfg->rounds);
+	printf("%s; transparent huge pages: %s\n", report.machine.cpu, report.machine.pages);
+#ifndef __OPTIMIZE__
+	printf("built without optimisation: the figures mean nothing\n");
+#endif
+	fflush(stdout);
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-double series_median(const struct series *s)
-{
-	double sorted[ROUNDS_MAX];
-
-	if (!s->n)
-		return 0;
-	memcpy(sorted, s->at, s->n * sizeof(sorted[0]));
-	qsort(sorted, s->n, sizeof(sorted[0]), compare);
-	return (sorted[(s->n - 1) / 2] + sorted[s->n / 2]) / 2;
-}
+/* ---- Rows ---------------------------------------------------------------------------------- */
 
 static void widen(struct row *row, double figure)
 {
@@ -66,78 +57,6 @@ static void widen(struct row *row, double figure)
 		row->hi = figure;
 	row->rounds++;
 }
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t cpu_ns(void)
-{
-	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
-}
-
-/* ---- The head ------------------------------------------------------------------------------ */
-
-/* Text after the first ": " (or all of it) of the first line of @in that holds @word. */
-static void find_line(FILE *in, const char *word, char *text)
-{
-	char line[1024];
-
-	snprintf(text, TEXT_MAX, "unknown");
-	while (in && fgets(line, sizeof(line), in)) {
-		const char *at = strstr(line, ": ");
-
-		if (!strstr(line, word))
-			continue;
-		at = at ? at + 2 : line;
-		snprintf(text, TEXT_MAX, "%.*s", (int)strcspn(at, "\n"), at);
-		return;
-	}
-}
-
-static void find_line_in(const char *path, const char *word, char *text)
-{
-	FILE *in = fopen(path, "r");
-
-	find_line(in, word, text);
-	if (in)
-		fclose(in);
-}
-
-static void find_commit(char *text)
-{
-	FILE *git = popen("git describe --always --dirty --abbrev=12 2>/dev/null", "r");
-
-	find_line(git, "", text);
-	if (git)
-		pclose(git);
-}
-
-void report_begin(const struct report_config *cfg)
-{
-	report.cfg = *cfg;
-	find_commit(report.commit);
-	find_line_in("/proc/cpuinfo", "model name", report.cpu);
-	find_line_in("/sys/kernel/mm/transparent_hugepage/enabled", "", report.pages);
-	printf("lindex %s, commit %s, seed %" PRIu64 ", %u rounds\n", lindex_version(),
-	       report.commit, cfg->seed, cfg->rounds);
-	printf("%s; transparent huge pages: %s\n", report.cpu, report.pages);
-#ifndef __OPTIMIZE__
-	printf("built without optimisation: the figures mean nothing\n");
-#endif
-	fflush(stdout);
-}
-
-/* ---- Rows ---------------------------------------------------------------------------------- */
 
 static struct row *row_new(const char *what)
 {
@@ -395,9 +314,9 @@ static void write_json(const char *path)
 		die("cannot write %s", path);
 	fprintf(out, "{\n  ");
 	json_text(out, "lindex", lindex_version());
-	json_text(out, "commit", report.commit);
-	json_text(out, "cpu", report.cpu);
-	json_text(out, "transparent_huge_pages", report.pages);
+	json_text(out, "commit", report.machine.commit);
+	json_text(out, "cpu", report.machine.cpu);
+	json_text(out, "transparent_huge_pages", report.machine.pages);
 	fprintf(out, "\"seed\": %" PRIu64 ", \"rounds\": %u, \"quick\": %s", report.cfg.seed,
 		report.cfg.rounds, report.cfg.quick ? "true" : "false");
 	json_rows(out, "structures", false);

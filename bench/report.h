@@ -9,29 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define ROUNDS_MAX 64u
-
-/**
- * struct series - One figure per round.
- * @wrong:   An answer of it was not the twin's.
- */
-struct series {
-	double at[ROUNDS_MAX];
-	unsigned int n;
-	bool wrong;
-};
-
-void series_add(struct series *s, double figure, bool right);
-double series_median(const struct series *s);
-
-/** now_ns() - Monotonic clock: for single updates, and where two threads run. */
-uint64_t now_ns(void);
-
-/**
- * cpu_ns() - Processor time of this thread, for loops that neither wait nor sleep: what others do on
- * the machine costs cache and memory bandwidth still, but not the time slices that they take.
- */
-uint64_t cpu_ns(void);
+#include "series.h"
 
 struct report_config {
 	uint64_t seed;
