@@ -23,6 +23,11 @@ bool harness_long(void)
 	return text && *text && *text != '0';
 }
 
+uint64_t harness_longer(uint64_t n)
+{
+	return harness_long() ? 20 * n : n;
+}
+
 void harness_step(const char *what, uint64_t step)
 {
 	step_of = what;

@@ -17,6 +17,9 @@
 uint64_t harness_seed(void);
 bool harness_long(void);
 
+/** harness_longer() - @n steps, or twenty times as many in the long form. */
+uint64_t harness_longer(uint64_t n);
+
 /** harness_step() - From here on, a failure of this thread is reported as of @step of @what. */
 void harness_step(const char *what, uint64_t step);
 

@@ -17,4 +17,12 @@ void read_side_unlock(void);
 /** read_side_grace_periods() - How many the writer has waited for so far. 0 without liburcu. */
 uint64_t read_side_grace_periods(void);
 
+/* For tests with criterion/criterion.h: not where there is no read side. */
+#ifdef LINDEX_RCU
+#define NEEDS_READ_SIDE() ((void)0)
+#else
+#define NEEDS_READ_SIDE()                                                                          \
+	cr_skip_test("built without RCU: readers and the writer exclude each other")
+#endif
+
 #endif

@@ -231,11 +231,6 @@ static void load_shape(struct arena *a, enum shape shape, size_t n)
 	twin_destroy(&t);
 }
 
-static uint64_t steps(uint64_t n)
-{
-	return harness_long() ? 20 * n : n;
-}
-
 /* ---- Bulk loads --------------------------------------------------------------------------------------- */
 
 static const struct lindex_config configs[] = {
@@ -333,7 +328,7 @@ Test(bounds, hold_after_each_random_change)
 	for (unsigned int shape = 0; shape < SHAPE_COUNT; shape++) {
 		arena_open(&a, &configs[shape % CONFIGS], shape);
 		shape_make((enum shape)shape, 3000, &a.rng, &donor);
-		for (uint64_t step = 0; step < steps(5000); step++) {
+		for (uint64_t step = 0; step < harness_longer(5000); step++) {
 			struct op op = op_draw(&a.w.twin, &donor, 3000, &a.rng);
 
 			harness_step(shape_name((enum shape)shape), step);
@@ -354,7 +349,7 @@ Test(bounds, random_everything_takes_48_bytes_a_run_after_changes)
 	arena_open(&a, NULL, 2);
 	twin_init(&donor);
 	shape_make(SHAPE_SPARSE_RANDOM, 20000, &a.rng, &donor);
-	for (uint64_t step = 0; step < steps(40000); step++) {
+	for (uint64_t step = 0; step < harness_longer(40000); step++) {
 		struct op op = { .run = donor.runs[rng_below(&a.rng, donor.n)] };
 
 		harness_step("sparse random", step);
@@ -374,7 +369,7 @@ Test(bounds, random_everything_takes_48_bytes_a_run_after_changes)
 
 Test(bounds, hold_under_hole_punch_of_every_other_key)
 {
-	const uint64_t n = steps(10000);
+	const uint64_t n = harness_longer(10000);
 	struct arena a;
 
 	arena_open(&a, NULL, 3);
@@ -395,7 +390,7 @@ Test(bounds, hold_under_one_key_overwrites_at_random)
 
 	arena_open(&a, NULL, 4);
 	put(&a, RUN(0, 1 << 20, 0, 1, 0));
-	for (uint64_t step = 0; step < steps(20000); step++) {
+	for (uint64_t step = 0; step < harness_longer(20000); step++) {
 		uint64_t key = rng_below(&a.rng, 1 << 20);
 
 		harness_step("overwrite", step);
@@ -414,7 +409,7 @@ Test(bounds, hold_under_zigzag_inserts)
 
 	arena_open(&a, NULL, 5);
 	twin_init(&t);
-	shape_make(SHAPE_ZIGZAG, steps(6000), &a.rng, &t);
+	shape_make(SHAPE_ZIGZAG, harness_longer(6000), &a.rng, &t);
 	for (size_t i = 0; i < t.n; i++) {
 		harness_step("zigzag", i);
 		put(&a, t.runs[i * 7919 % t.n]);
@@ -430,7 +425,7 @@ Test(bounds, hold_under_oscillation_at_one_boundary)
 
 	arena_open(&a, NULL, 6);
 	load_shape(&a, SHAPE_SCATTERED_PAGES, 5000);
-	for (uint64_t step = 0; step < steps(5000); step++) {
+	for (uint64_t step = 0; step < harness_longer(5000); step++) {
 		harness_step("oscillation", step);
 		clear(&a, 2500, 2500);
 		put(&a, RUN(2500, 2500, step, 1, 0));
@@ -450,7 +445,7 @@ Test(bounds, hold_under_outliers_that_come_and_go)
 
 	arena_open(&a, NULL, 7);
 	load_shape(&a, SHAPE_STRIDE, 5000);
-	for (uint64_t step = 0; step < steps(3000); step++) {
+	for (uint64_t step = 0; step < harness_longer(3000); step++) {
 		uint64_t far = (1ull << rng_between(&a.rng, 17, 63)) + rng_below(&a.rng, 4);
 
 		harness_step("outlier", step);
@@ -594,7 +589,7 @@ Test(bounds, hold_against_an_adversary_that_sees_the_structure)
 		for (unsigned int taste = 0; taste < TASTE_COUNT; taste++) {
 			arena_open(&a, NULL, 10 * i + taste);
 			load_shape(&a, shapes[i], 2000);
-			for (uint64_t step = 0; step < steps(4000); step++) {
+			for (uint64_t step = 0; step < harness_longer(4000); step++) {
 				harness_step(shape_name(shapes[i]), step);
 				strike(&a, (enum taste)taste);
 			}
@@ -612,7 +607,7 @@ Test(bounds, hold_against_an_adversary_that_weighs_the_structure)
 
 	arena_open(&a, NULL, 77);
 	load_shape(&a, SHAPE_SPARSE_RANDOM, 1200);
-	for (uint64_t step = 0; step < steps(3000); step++) {
+	for (uint64_t step = 0; step < harness_longer(3000); step++) {
 		struct lindex_run run = a.w.twin.runs[rng_below(&a.rng, a.w.twin.n)];
 
 		harness_step("weighing", step);
@@ -656,7 +651,7 @@ Test(bounds, memory_does_not_grow_under_steady_overwrites)
 
 	arena_open(&a, NULL, 13);
 	load_shape(&a, SHAPE_LFS_AGED, 20000);
-	for (uint64_t step = 0; step < steps(60000); step++) {
+	for (uint64_t step = 0; step < harness_longer(60000); step++) {
 		uint64_t first = rng_below(&a.rng, 120000), bytes;
 
 		harness_step("overwrite", step);
