@@ -169,9 +169,14 @@ void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
 		lindex_port_gp_start(&ix->slot_gp);
 }
 
-/** lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. */
+/**
+ * lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. So does
+ * every update where a grace period is long.
+ */
 bool lindex_slot_may_wait(struct lindex *ix)
 {
+	if (!LINDEX_PORT_GP_BLOCKS)
+		return false;
 	if (ix->slot_credit >= SLOT_WAIT_PRICE)
 		return true;
 	ix->slot_credit++;
@@ -195,8 +200,9 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 	}
 	/* What retired nodes waited for (retire.c) will do as well. */
 	if (ix->slot_waits && ix->slot_gps == ix->space->gps) {
-		if (LINDEX_PORT_GP_BLOCKS ? !may_wait : !lindex_port_gp_done(&ix->slot_gp))
+		if (!may_wait && (LINDEX_PORT_GP_BLOCKS || !lindex_port_gp_done(&ix->slot_gp)))
 			return -EAGAIN;
+		lindex_port_gp_wait(&ix->slot_gp);
 		if (LINDEX_PORT_GP_BLOCKS) {
 			lindex_port_gp_start(&ix->slot_gp);
 			ix->slot_credit -= lindex_min32(ix->slot_credit, SLOT_WAIT_PRICE);

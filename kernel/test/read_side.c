@@ -25,6 +25,11 @@ void read_side_unlock(void)
 	cond_resched();
 }
 
+void read_side_settle(void)
+{
+	synchronize_rcu();
+}
+
 /* The kernel's grace periods are polled for, never waited for by an update (port.h). */
 uint64_t read_side_grace_periods(void)
 {
