@@ -131,6 +131,12 @@ int lindex_reserve(struct lindex *ix, uint32_t n)
 	if (others + n * pages > UINT32_MAX)
 		return -ENOMEM;
 	err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	if (err == -ENOMEM && n && !LINDEX_PORT_GP_BLOCKS &&
+	    lindex_port_may_sleep(ix->pool->alloc_flags)) { /* as an update does (update.c) */
+		lindex_pool_drop_all(ix->pool);
+		lindex_retire_all(sp);
+		err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	}
 	if (!err && n &&
 	    sp->paged) /* what an insert sees to otherwise, and a reserved one does not */
 		err = lindex_paged_stand(ix, levels_after(ix, n));

@@ -59,12 +59,14 @@ void *lindex_test_realloc(void *ptr, size_t bytes)
 }
 
 /*
- * A map's last page is asked to be a guard by mprotect(..., PROT_NONE): vmalloc() leaves one behind every
- * area, so the area is made a page shorter than asked, and the guard is there from the beginning.
+ * Whoever maps whole pages makes the last one a guard by mprotect(..., PROT_NONE). vmalloc() leaves a guard behind
+ * every area: so the area is a page shorter than asked, and the guard is there from the beginning.
  */
 void *lindex_test_mmap(size_t bytes)
 {
-	return vzalloc(bytes > PAGE_SIZE ? bytes - PAGE_SIZE : bytes) ?: MAP_FAILED;
+	bool guarded = bytes > PAGE_SIZE && !(bytes % PAGE_SIZE);
+
+	return vzalloc(guarded ? bytes - PAGE_SIZE : bytes) ?: MAP_FAILED;
 }
 
 int lindex_test_mprotect(void *at, size_t bytes, int prot)

@@ -4,7 +4,7 @@
  * Where the kernel has KUnit, KUnit runs them; else they run as the module loads. Either way loading
  * succeeds: what failed is in the log, "not ok".
  *
- * Parameters: filter=a,b   only tests whose "suite.name" contains a or b
+ * Parameters: filter=a,-b  only tests whose "suite.name" contains a (one of those named), and not b
  *             seed=N       of every random choice; failures print it
  *             long_form=1  twenty times as many steps
  */
@@ -24,7 +24,7 @@ extern const struct lindex_test *const lindex_tests_begin[], *const lindex_tests
 
 static char *filter = "";
 module_param(filter, charp, 0444);
-MODULE_PARM_DESC(filter, "only tests whose suite.name contains one of these, separated by commas");
+MODULE_PARM_DESC(filter, "tests whose suite.name contains one of these, separated by commas; -x: and not x");
 
 static unsigned long long seed = 20240229;
 module_param(seed, ullong, 0444);
@@ -210,19 +210,20 @@ static bool wanted(const struct lindex_test *test)
 {
 	char name[128], part[64];
 	const char *at = filter, *end;
+	bool named = false, any = false;
 
 	if (!test->name)
 		return false;
-	if (!*filter)
-		return true;
 	snprintf(name, sizeof(name), "%s.%s", test->suite, test->name);
 	for (; *at; at = *end ? end + 1 : end) {
 		end = strchrnul(at, ',');
 		snprintf(part, sizeof(part), "%.*s", (int)(end - at), at);
-		if (*part && strstr(name, part))
-			return true;
+		if (*part == '-' && strstr(name, part + 1))
+			return false;
+		named |= *part != '-';
+		any |= *part != '-' && strstr(name, part);
 	}
-	return false;
+	return any || !named;
 }
 
 static const struct lindex_test *const *next_wanted(const struct lindex_test *const *at)
