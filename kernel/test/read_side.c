@@ -6,20 +6,16 @@
 #include "libc.h"
 #include "read_side.h"
 
-void read_side_register(void)
-{
-}
+void read_side_register(void) {}
 
-void read_side_unregister(void)
-{
-}
+void read_side_unregister(void) {}
 
-void read_side_lock(void)
+void read_side_lock(void) __acquires(RCU)
 {
 	rcu_read_lock();
 }
 
-void read_side_unlock(void)
+void read_side_unlock(void) __releases(RCU)
 {
 	rcu_read_unlock();
 	cond_resched();

@@ -6,7 +6,7 @@
 #   lindex/*            lindex's own headers, nothing else; <...> only in the files named below
 #   vmmap, fs-lfs       lindex.h; never each other
 #   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h
-#   kernel              lindex and <linux/...>
+#   kernel              lindex and <linux/...>;    kernel/test  also the tests' harness
 #   bench, examples     public headers
 #   tests               anything
 
@@ -37,6 +37,8 @@ allowed()
 		[[ $inc == \<* || $name == lfs.h || -f $dir/$name ]] ;;
 	vmmap/* | fs-lfs/*)
 		[[ ($inc == \<* && $inc != *fuse*) || $name == lindex.h || -f $dir/$name ]] ;;
+	kernel/test/*)
+		true ;;
 	kernel/*)
 		[[ $inc == \<* || $name == ../lindex/* || $name == lindex.h || -f $dir/$name ]] ;;
 	bench/*)
