@@ -230,7 +230,7 @@ static struct counters sum(const struct lindex_c *c)
 	struct counters all = {};
 	int cpu;
 
-	for_each_possible_cpu (cpu) {
+	for_each_possible_cpu(cpu) {
 		const struct counters *one = per_cpu_ptr(c->counters, cpu);
 
 		all.mapped += one->mapped;

@@ -198,7 +198,7 @@ Test(kernel, readers_on_every_cpu_see_whole_runs_beside_a_writer)
 	readers.ix = p.ix;
 	for (i = 0; i < 20000; i++)
 		rewrite(&p);
-	for_each_online_cpu (cpu) {
+	for_each_online_cpu(cpu) {
 		task = kthread_create(read_on_cpu, NULL, "lindex_cpu%d", cpu);
 		CHECK(!IS_ERR(task), "thread");
 		kthread_bind(task, cpu);

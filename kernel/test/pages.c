@@ -76,7 +76,7 @@ void page_file_close(struct page_file *pf)
 	unsigned long at;
 	void *stored;
 
-	xa_for_each (pages_of(pf), at, stored)
+	xa_for_each(pages_of(pf), at, stored)
 		free(stored);
 	xa_destroy(pages_of(pf));
 	free(pf->file);
