@@ -89,7 +89,7 @@ static void report_epsilon(const struct set *s, const struct loop *loop, uint32_
 	struct row row;
 
 	snprintf(name, sizeof(name), "lindex e%u", epsilon);
-	row = row_of(s, name, "epsilon", loop->mode == LOOP_CHAIN ? "chain" : "throughput",
+	row = row_of(s, name, "epsilon", loop->mode == LOOP_CHAIN ? "dependent" : "throughput",
 		     dist_names[DIST_RUN]);
 	lindex_get_stats(peer_lindex_index(map), &stats);
 	row.ns = loop->ns;
@@ -112,7 +112,7 @@ static void sweep(struct set *s, void *maps[EPSILONS], const uint64_t *keys, siz
 			.ops = &peer_lindex, .map = maps[i], .keys = keys, .n = n, .mode = mode
 		};
 		loops[i].want = i ? loops[0].want : twin_sum(&s->runs, &loops[0]);
-		loop_check(&loops[i], &s->runs, n / 8);
+		loop_check(&loops[i], &s->runs);
 		loop_add(&loops[i], "epsilon");
 	}
 	rounds_run(s->cfg->rounds);
