@@ -74,6 +74,7 @@ void verb_lines(struct set *s)
 		count_lines(s, map, dist);
 	rows_show();
 	peer_lindex.free(map);
+	instructions_count(s);
 }
 
 /* ---- Epsilon ------------------------------------------------------------------------------- */

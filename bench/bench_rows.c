@@ -117,10 +117,17 @@ void rows_note(const char *fmt, ...)
 
 static void cell(double figure, int decimals)
 {
-	if (isnan(figure) || !(figure > 0))
+	if (!(figure > 0))
 		printf(" %9s", "-");
 	else
 		printf(" %9.*f", decimals, figure);
+}
+
+static int extra_width(const struct row *row, unsigned int i)
+{
+	int width = (int)strlen(row->extras[i].name);
+
+	return width > 10 ? width : 10;
 }
 
 static void show_head(const struct row *row)
@@ -132,11 +139,12 @@ static void show_head(const struct row *row)
 	if (row->p50.n)
 		printf(" %9s %9s %9s %9s", "P50", "P99", "P99.9", "max");
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		printf(" %10s", row->extras[i].name);
+		printf(" %*s", extra_width(row, i), row->extras[i].name);
 	puts("  checked");
 }
 
-static void show(const struct kept *k)
+/* With the columns of @head, the first row of the table. */
+static void show(const struct kept *k, const struct row *head)
 {
 	const struct row *row = &k->row;
 	struct interval ci = series_interval(&row->ns);
@@ -150,14 +158,15 @@ static void show(const struct kept *k)
 	cell(k->x_absl, 2);
 	cell(k->x_limit, 2);
 	cell(row->bytes, 2);
-	if (row->p50.n) {
+	if (head->p50.n) {
 		cell(series_median(&row->p50), 0);
 		cell(series_median(&row->p99), 0);
 		cell(series_median(&row->p999), 0);
 		cell(row->max_ns, 0);
 	}
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		printf(" %10.*f", row->extras[i].figure < 10000 ? 2 : 0, row->extras[i].figure);
+		printf(" %*.*f", extra_width(row, i), row->extras[i].figure < 10000 ? 2 : 0,
+		       row->extras[i].figure);
 	fputs(row->checked ? "  yes" : "  WRONG", stdout);
 	if (k->far_absl > 0)
 		printf("; to absl rounds disagree by %.0f %%", 100 * k->far_absl);
@@ -174,12 +183,16 @@ static bool same_table(const struct row *a, const struct row *b)
 
 void rows_show(void)
 {
+	const struct row *head = NULL;
+
 	for (; rows.shown < rows.n; rows.shown++) {
 		const struct row *row = &rows.at[rows.shown].row;
 
-		if (!rows.shown || !same_table(row, &rows.at[rows.shown - 1].row))
-			show_head(row);
-		show(&rows.at[rows.shown]);
+		if (!head || !same_table(row, head)) {
+			head = row;
+			show_head(head);
+		}
+		show(&rows.at[rows.shown], head);
 	}
 	fflush(stdout);
 }
@@ -223,9 +236,9 @@ static void json_series(FILE *out, const char *key, const struct series *s)
 	json_number(out, key, series_median(s), s->n > 0);
 }
 
-static void json_samples(FILE *out, const struct series *s)
+static void json_samples(FILE *out, const char *key, const struct series *s)
 {
-	fputs("\"samples\": [", out);
+	fprintf(out, "\"%s\": [", key);
 	for (unsigned int i = 0; i < s->n; i++)
 		fprintf(out, "%s%.8g", i ? ", " : "", s->at[i]);
 	putc(']', out);
@@ -258,7 +271,15 @@ static void json_row(FILE *out, const struct kept *k)
 	for (unsigned int i = 0; i < row->n_extras; i++)
 		json_number(out, row->extras[i].name, row->extras[i].figure, true);
 	fprintf(out, "\"checked\": %s, ", row->checked ? "true" : "false");
-	json_samples(out, &row->ns);
+	if (row->p50.n) {
+		json_samples(out, "p50_samples", &row->p50);
+		fputs(", ", out);
+		json_samples(out, "p99_samples", &row->p99);
+		fputs(", ", out);
+		json_samples(out, "p999_samples", &row->p999);
+		fputs(", ", out);
+	}
+	json_samples(out, "samples", &row->ns);
 	putc('}', out);
 }
 

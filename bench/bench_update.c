@@ -36,14 +36,18 @@ struct step {
  * @keys:  Mapped keys, drawn anew each round. @at: how many are used.
  * @head:  The next value. @end: the next key of an append.
  * @steps: @n of them.
+ * @limit: As many lookups at places drawn once; each round measures it again.
  */
 struct workload {
 	struct set *s;
+	const char *op;
 	const struct kind *kind;
 	struct twin twin;
 	uint64_t *keys, head, end;
 	size_t n, at;
 	struct step *steps;
+	uint64_t *places;
+	struct loop limit;
 };
 
 /**
@@ -264,6 +268,11 @@ static double run_round(void *state)
 
 /* ---- A kind of them ------------------------------------------------------------------------ */
 
+static const char *dist_of(const struct kind *kind)
+{
+	return kind->looks ? dist_names[DIST_KEY] : "";
+}
+
 static bool takes_part(const struct workload *w, unsigned int i)
 {
 	const struct peer_ops *ops = w->s->cfg->peers[i];
@@ -294,12 +303,35 @@ static void begin(struct workload *w, struct runner *runners)
 			continue;
 		set_reset(w->s, i);
 		*r = (struct runner){ .w = w, .ops = w->s->cfg->peers[i], .map = w->s->maps[i] };
-		r->row = row_of(w->s, r->ops->name, "update", w->kind->name,
-				w->kind->looks ? dist_names[DIST_KEY] : "");
+		r->row = row_of(w->s, r->ops->name, w->op, w->kind->name, dist_of(w->kind));
 		r->latency = grab(w->n * sizeof(*r->latency));
 		snprintf(name, sizeof(name), "update/%s", r->ops->name);
 		gbench_add(name, run_round, r);
 	}
+}
+
+static void add_limit(struct workload *w)
+{
+	size_t n = w->n + loop_warm(w->n);
+	uint64_t *keys = keys_drawn(w->s, DIST_KEY, n);
+
+	w->places = keys_places(&w->s->runs, keys, n);
+	free(keys);
+	w->limit = (struct loop){
+		.ops = &peer_limit, .map = w->s->limit, .keys = w->places, .n = w->n
+	};
+	w->limit.want = limit_sum(&w->limit);
+	loop_add(&w->limit, "update");
+}
+
+static void report_limit(const struct workload *w)
+{
+	struct row row = row_of(w->s, peer_limit.name, w->op, w->kind->name, dist_of(w->kind));
+
+	row.ns = w->limit.ns;
+	row.limit = &w->limit.ns;
+	row.checked = !row.ns.wrong;
+	rows_add(&row);
 }
 
 static const struct series *absl_of(const struct set *s, const struct runner *runners)
@@ -326,9 +358,11 @@ static void finish(struct workload *w, struct runner *runners)
 			r->row.checked &= !lindex_check(peer_lindex_index(r->map), NULL);
 		r->row.bytes = now.n ? (double)r->ops->bytes(r->map) / (double)now.n : 0;
 		r->row.absl = absl_of(w->s, runners);
+		r->row.limit = &w->limit.ns;
 		rows_add(&r->row);
 		free(r->latency);
 	}
+	report_limit(w);
 	runs_free(&now);
 	rows_show();
 }
@@ -344,9 +378,11 @@ static size_t steps_for(const struct set *s)
 	return n < 200 ? 200 : (size_t)n;
 }
 
-static void measure(struct set *s, const struct kind *kind)
+static void measure(struct set *s, const char *op, const struct kind *kind)
 {
-	struct workload w = { .s = s, .kind = kind, .head = LOG_BEGIN, .n = steps_for(s) };
+	struct workload w = {
+		.s = s, .op = op, .kind = kind, .head = LOG_BEGIN, .n = steps_for(s)
+	};
 	struct runner runners[PEERS_MAX] = { { .w = NULL } };
 
 	w.end = s->runs.at[s->runs.n - 1].last + 1;
@@ -357,6 +393,7 @@ static void measure(struct set *s, const struct kind *kind)
 	twin_init(&w.twin, &s->runs);
 	w.steps = grab(w.n * sizeof(*w.steps));
 	begin(&w, runners);
+	add_limit(&w);
 	for (unsigned int r = 0; r < s->cfg->rounds; r++) {
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\r%s: round %u of %u ", kind->name, r + 1, s->cfg->rounds);
@@ -370,11 +407,17 @@ static void measure(struct set *s, const struct kind *kind)
 	twin_free(&w.twin);
 	free(w.steps);
 	free(w.keys);
+	free(w.places);
+}
+
+void overwrites_measure(struct set *s, const char *op)
+{
+	measure(s, op, &kinds[0]);
 }
 
 void verb_update(struct set *s)
 {
 	set_build(s);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		measure(s, &kinds[i]);
+		measure(s, "update", &kinds[i]);
 }
