@@ -212,7 +212,7 @@ void verb_scale(struct set *s)
 		printf("\n  %s: %zu runs\n", sized.data.name, sized.runs.n);
 		set_build(&sized);
 		report_builds(&sized);
-		lookups_measure(&sized, "scale", DIST_RUN, s->cfg->quick ? 20000 : 300000, 0);
+		lookups_measure(&sized, "scale", DIST_RUN, keys_enough(&sized), 0);
 		overwrites_measure(&sized, "scale");
 		set_free(&sized);
 	}

@@ -162,6 +162,9 @@ unsigned int rows_write(const struct config *cfg);
  */
 void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, size_t flush);
 
+/** keys_enough() - How many lookups of a set make a round. */
+size_t keys_enough(const struct set *s);
+
 /* ---- bench_update.c ------------------------------------------------------------------------ */
 
 /** overwrites_measure() - Random overwrites in a set that is built, as rows of @op. The maps are built anew. */

@@ -42,7 +42,7 @@ static void explain(struct touched *t, const struct set *s, const struct lindex 
 
 static void count_lines(struct set *s, void *map, enum dist dist)
 {
-	size_t n = s->cfg->quick ? 20000 : 300000;
+	size_t n = keys_enough(s);
 	struct row row = row_of(s, "lindex", "lines", "counted", dist_names[dist]);
 	struct touched t = { .right = true };
 	uint64_t *keys = keys_drawn(s, dist, n);
@@ -124,7 +124,7 @@ static void sweep(struct set *s, void *maps[EPSILONS], const uint64_t *keys, siz
 
 void verb_epsilon(struct set *s)
 {
-	size_t n = s->cfg->quick ? 20000 : 300000;
+	size_t n = keys_enough(s);
 	uint64_t *keys = keys_drawn(s, DIST_RUN, n + loop_warm(n));
 	void *maps[EPSILONS];
 
