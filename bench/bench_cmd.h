@@ -145,6 +145,12 @@ void row_extra(struct row *row, const char *name, double figure);
 /** rows_add() - Texts and series are copied. */
 void rows_add(const struct row *row);
 
+/**
+ * rows_dataset() - What the set is, for the JSON: runs, keys, and the bytes per run that an index of it may take:
+ * the bits that tell a distance between two first keys, those that tell a value, and 8 more.
+ */
+void rows_dataset(const struct set *s);
+
 /** rows_note() - A line for people. */
 __attribute__((format(printf, 1, 2))) void rows_note(const char *fmt, ...);
 

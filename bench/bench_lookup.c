@@ -178,7 +178,7 @@ size_t keys_enough(const struct set *s)
 
 void verb_lookup(struct set *s)
 {
-	size_t flush = flush_bytes(s->cfg), flushed = s->cfg->quick ? 1 : 4;
+	size_t flush = flush_bytes(s->cfg), flushed = s->runs.n < FEW_RUNS ? 1 : 4;
 	size_t n = keys_enough(s);
 
 	set_build(s);

@@ -28,6 +28,19 @@ static struct {
 	size_t n, room, shown;
 } rows;
 
+/** struct known - A set that was measured on. @bits: of distances between first keys, and of values. */
+struct known {
+	char *name;
+	size_t runs;
+	uint64_t keys;
+	double gap_bits, value_bits;
+};
+
+static struct {
+	struct known at[2 * SPECS_MAX];
+	unsigned int n;
+} sets;
+
 /* ---- Adding -------------------------------------------------------------------------------- */
 
 struct row row_of(const struct set *s, const char *structure, const char *op, const char *mode,
@@ -99,6 +112,37 @@ void rows_add(const struct row *row)
 	k->x_absl = ratio_of(row->absl, &row->ns, &k->far_absl);
 	k->x_limit = ratio_of(&row->ns, row->limit, &k->far_limit);
 	k->row.absl = k->row.limit = NULL;
+}
+
+static bool is_known(const char *name)
+{
+	for (unsigned int i = 0; i < sets.n; i++)
+		if (!strcmp(sets.at[i].name, name))
+			return true;
+	return sets.n == sizeof(sets.at) / sizeof(sets.at[0]);
+}
+
+void rows_dataset(const struct set *s)
+{
+	const struct runs *runs = &s->runs;
+	uint64_t gap = 1, low = runs->at[0].value, high = low;
+
+	if (is_known(s->data.name))
+		return;
+	for (size_t i = 0; i < runs->n; i++) {
+		const struct lindex_run *run = &runs->at[i];
+		uint64_t value = lindex_value(run, run->last);
+
+		if (i && run->first - runs->at[i - 1].first > gap)
+			gap = run->first - runs->at[i - 1].first;
+		low = run->value < low ? run->value : low;
+		high = value > high ? value : high;
+	}
+	sets.at[sets.n++] = (struct known){ .name = copy(s->data.name),
+					    .runs = runs->n,
+					    .keys = s->data.keys,
+					    .gap_bits = log2((double)gap),
+					    .value_bits = log2((double)(high - low) + 1) };
 }
 
 /* ---- Tables -------------------------------------------------------------------------------- */
@@ -283,6 +327,42 @@ static void json_row(FILE *out, const struct kept *k)
 	putc('}', out);
 }
 
+static void json_sets(FILE *out)
+{
+	fputs("\"datasets\": [\n", out);
+	for (unsigned int i = 0; i < sets.n; i++) {
+		const struct known *set = &sets.at[i];
+
+		fputs("    {", out);
+		json_word(out, "name", set->name);
+		json_number(out, "gap_bits", set->gap_bits, true);
+		json_number(out, "value_bits", set->value_bits, true);
+		json_number(out, "bytes_bar", (set->gap_bits + set->value_bits + 8) / 8, true);
+		fprintf(out, "\"runs\": %zu, \"keys\": %" PRIu64 "}%s\n", set->runs, set->keys,
+			i + 1 < sets.n ? "," : "");
+	}
+	fputs("  ],\n  ", out);
+}
+
+/* "whole": answers with the whole run around a key, or the whole hole. */
+static void json_structures(FILE *out, const struct config *cfg)
+{
+	char slug[SLUG_BYTES];
+
+	fputs("\"structures\": [\n", out);
+	for (unsigned int i = 0; i < cfg->n_peers; i++) {
+		const struct peer_ops *ops = cfg->peers[i];
+
+		peer_slug(ops->name, slug);
+		fputs("    {", out);
+		json_word(out, "name", slug);
+		json_word(out, "about", ops->about);
+		fprintf(out, "\"whole\": %s}%s\n", ops->bare || ops->single_key ? "false" : "true",
+			i + 1 < cfg->n_peers ? "," : "");
+	}
+	fputs("  ],\n  ", out);
+}
+
 static void write_json(FILE *out, const struct config *cfg)
 {
 	const struct machine *m = &cfg->machine;
@@ -294,8 +374,11 @@ static void write_json(FILE *out, const struct config *cfg)
 		m->cache_bytes);
 	json_word(out, "lindex", lindex_version());
 	json_word(out, "commit", m->commit);
-	fprintf(out, "\"seed\": %" PRIu64 ", \"rounds\": %u, \"quick\": %s,\n  \"rows\": [\n",
-		cfg->seed, cfg->rounds, cfg->quick ? "true" : "false");
+	fprintf(out, "\"seed\": %" PRIu64 ", \"rounds\": %u, \"quick\": %s,\n  ", cfg->seed,
+		cfg->rounds, cfg->quick ? "true" : "false");
+	json_sets(out);
+	json_structures(out, cfg);
+	fputs("\"rows\": [\n", out);
 	for (size_t i = 0; i < rows.n; i++) {
 		json_row(out, &rows.at[i]);
 		fputs(i + 1 < rows.n ? ",\n" : "\n", out);

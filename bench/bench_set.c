@@ -27,6 +27,7 @@ void set_load(struct set *s, const struct config *cfg, const char *spec)
 	s->runs = (struct runs){ s->data.runs, s->data.n, s->data.n };
 	s->has_holes = find_holes(&s->runs);
 	s->rng.state = ~cfg->seed;
+	rows_dataset(s);
 }
 
 /* ---- Memory -------------------------------------------------------------------------------- */
