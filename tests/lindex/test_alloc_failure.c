@@ -522,7 +522,7 @@ Test(alloc_failure, cap_holds_and_removes_go_through_at_the_least_cap)
 
 Test(alloc_failure, cap_holds_and_removes_go_through_at_a_larger_cap)
 {
-	live_at_the_cap(2 << 20);
+	live_at_the_cap(harness_long() ? 2 << 20 : 3 << 18);
 }
 
 Test(alloc_failure, removes_from_bulk_loaded_maps_need_no_memory)
