@@ -23,8 +23,10 @@ version=$(sed -nE 's/^#define LINDEX_VERSION_(MAJOR|MINOR|PATCH) +//p' "$prefix/
 pc=$(find "$prefix" -name lindex.pc)
 libdir=$(dirname "$(dirname "$pc")")
 lib=${libdir#"$prefix"/}
+programs=(lindex-tool)
+[[ ! -x $build/bin/lindex-bench ]] || programs+=(lindex-bench)
 diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
-	./bin/lindex-tool
+	$(for program in "${programs[@]}"; do printf './bin/%s\n./share/man/man1/%s.1\n' "$program" "$program"; done)
 	./include/lindex.h
 	./$lib/cmake/lindex/lindexConfig.cmake
 	./$lib/cmake/lindex/lindexConfigVersion.cmake
@@ -35,14 +37,15 @@ diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
 	./$lib/liblindex.so.0
 	./$lib/liblindex.so.$version
 	./$lib/pkgconfig/lindex.pc
-	./share/man/man1/lindex-tool.1
 	END
 ) || fail "installed files differ from what is expected (<: there, >: expected)"
 ! grep -rlE "$build|$tmp" "$prefix" --include='*.pc' --include='*.cmake' || fail "paths of this machine in installed files"
 echo "ok files"
 
-[[ $("$prefix/bin/lindex-tool" --version) == "lindex-tool $version" ]] || fail "lindex-tool has another version than lindex.h"
-echo "ok lindex-tool"
+for program in "${programs[@]}"; do
+	[[ $("$prefix/bin/$program" --version) == "$program $version" ]] || fail "$program has another version than lindex.h"
+	echo "ok $program"
+done
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 [[ $(pkg-config --modversion lindex) == "$version" ]] || fail "pkg-config has another version than lindex.h"
