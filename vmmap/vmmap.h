@@ -180,8 +180,8 @@ struct vmmap_host_config {
 /**
  * struct vmmap_space_config - Zeroed by the caller; 0 means default.
  * @backend:    Name: "lindex" (default), "radix4", "radix5", "btree", "ecpt".
- * @va_bits:    Bits of a virtual address, 48 or 57. Default 48; radix4 takes 48 only; radix5's default is 57.
- * @phys_bits:  Bits of a physical address, 32..51. Default 46. A frame beyond is refused (-ERANGE).
+ * @va_bits:    Bits of a virtual address, 48 or 57. Default 48; radix4 takes 48 only, radix5 57 only.
+ * @phys_bits:  Bits of a physical address, 32..50. Default 46. A frame beyond is refused (-ERANGE).
  * @invalidate: Called by a mutator after a change that takes something from pages [va, va + pages * 4096): a mapping or a
  *              permission, or an accessed or dirty bit. The change is published before; the call that made it returns
  *              after. Called once or more for one change, ranges may be wider. Must not call into the host. May be NULL.
@@ -232,8 +232,8 @@ VMMAP_API void vmmap_space_free(struct vmmap_space *space);
 /**
  * vmmap_fork() - Make @child: the same mappings, copy-on-write.
  *
- * Every page that is writable and not SHARED becomes COW on both sides, and the invalidate callback of @space is called for
- * what became so (its ranges may be wider: the whole space). The child has the same configuration and clear accessed and
+ * Every page that is not SHARED becomes COW on both sides (read-only ones too: they may be made writable later), and the
+ * invalidate callback of @space is called for the whole of it. The child has the same configuration and clear accessed and
  * dirty bits; @space keeps its own.
  *
  * Cost:   One frame count per page. Tables are shared by the lindex backend, and copied by the others.
@@ -320,8 +320,8 @@ VMMAP_API int vmmap_cow(struct vmmap_space *space, vmmap_va_t va, vmmap_pfn_t fr
  *          allowed (no SMAP, no SMEP), read-only ones are not written (CR0.WP).
  * @answer: Output, on -EFAULT too (with the fault).
  *
- * Marks the page accessed, and dirty if it is a write, unless PEEK is set. Where marking is out of memory, the pages around
- * (at most a chunk of 512) are taken for marked: a mark is never lost.
+ * Marks the page accessed, and dirty if it is a write, unless PEEK is set. Where marking is out of memory, pages around it
+ * are taken for marked, too: a mark is never lost.
  *
  * Cost:    No locks. One access to a table line that is not hot, with the lindex backend; DESIGN.md states the bounds.
  * Context: Reader.
