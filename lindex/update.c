@@ -732,7 +732,8 @@ static int apply_tree(struct update *u)
 	} else if (!u->nfresh) {
 		(void)lindex_publish_inline(u->ix, NULL, 0, false);
 	} else if (u->nfresh == 1 && u->s->fresh[0].ref == LINDEX_TERM &&
-		   !lindex_publish_inline(u->ix, &u->s->fresh[0].run, 1, u->may_wait)) {
+		   !lindex_publish_inline(u->ix, &u->s->fresh[0].run, 1,
+					  LINDEX_PORT_GP_BLOCKS && u->may_wait)) {
 		; /* the last run went into the header */
 	} else {
 		err = grow_root(u);
@@ -849,7 +850,7 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 		.first = first,
 		.last = last,
 		.run = run,
-		.may_wait = !ix->reserved,
+		.may_wait = !ix->reserved && lindex_port_may_sleep(ix->pool->alloc_flags),
 	};
 	int err;
 
@@ -867,12 +868,18 @@ static int update(struct lindex *ix, uint64_t first, uint64_t last, const struct
 	}
 	err = attempt(&u);
 	u.sp->may_use_held = false;
+	if (err == -ENOMEM && u.may_wait &&
+	    !LINDEX_PORT_GP_BLOCKS) { /* what is retired is not bounded there */
+		lindex_pool_drop_all(ix->pool);
+		lindex_retire_all(u.sp);
+		err = attempt(&u);
+	}
 	if (err != -ENOMEM || run || u.cuts)
 		return err;
 	/* Deletion always works: take the standing reserve; if that is used up, wait for readers. */
 	u.sp->may_use_held = u.tight = true;
 	err = attempt(&u);
-	if (err == -ENOMEM) {
+	if (err == -ENOMEM && lindex_port_may_sleep(ix->pool->alloc_flags)) {
 		lindex_pool_drop_all(ix->pool);
 		lindex_retire_all(u.sp);
 		err = attempt(&u);

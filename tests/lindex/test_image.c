@@ -730,7 +730,7 @@ Test(damage, a_prefetch_behind_the_leaf_is_refused)
 /* A lookup that ends at a terminal run has touched something, too. */
 static void certify_terminals(uint32_t n, uint64_t gap)
 {
-	struct lindex_entry e[LINDEX_INNER_MAX];
+	static struct lindex_entry e[LINDEX_INNER_MAX]; /* too much for a small stack */
 	struct lindex_limits limits = { 0 };
 	struct lindex_cert cert;
 	struct lindex *ix;
