@@ -71,6 +71,7 @@ step()
 		say "$name: exit status $?, after $((SECONDS - start)) s; planned: $minutes min"
 		failed=1
 	fi
+	find "$out" -name '*.json' -empty -delete # what was stopped had nothing to say
 }
 
 plan=$(if [[ $quick == --quick ]]; then plan_quick; else plan_full; fi)
