@@ -12,6 +12,7 @@
 
 #include "bench_cmd.h"
 #include "gbench.h"
+#include "number.h"
 
 static const struct verb {
 	const char *name, *about;
@@ -103,20 +104,12 @@ static void help(void)
 
 static uint64_t parse_number(const char *option, const char *text, uint64_t lo, uint64_t hi)
 {
-	char *end;
-	uint64_t n, scale = 1;
+	uint64_t n;
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (*end == 'k' || *end == 'M' || *end == 'G')
-		scale = *end == 'k' ? 1000 : *end == 'M' ? 1000000 : 1000000000;
-	if (scale > 1)
-		end++;
-	if (!isdigit((unsigned char)*text) || *end || errno || n > UINT64_MAX / scale ||
-	    n * scale < lo || n * scale > hi)
+	if (!number_scaled(text, &n) || n < lo || n > hi)
 		reject("%s: expected a number from %llu to %llu, found \"%s\"", option,
 		       (unsigned long long)lo, (unsigned long long)hi, text);
-	return n * scale;
+	return n;
 }
 
 static void add_peer(struct config *cfg, const struct peer_ops *ops)

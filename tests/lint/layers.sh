@@ -7,11 +7,12 @@
 #   vmmap, fs-lfs       lindex.h; never each other
 #   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
 #   kernel              lindex and <linux/...>; kernel/test anything: it runs tests/ in there
-#   bench, examples     public headers
+#   bench, examples     public headers; the data of bench also the readers of lindex/tools
 #   tests               anything
 
 . "$(dirname "$0")/lint.sh"
 
+readers='(fiemap|number|pagemap|runs_text)\.h' # of lindex/tools, for the data of bench
 public='lindex\.h|vmmap\.h|trace\.h|lfs\.h'
 
 # allowed FILE INCLUDE: INCLUDE with its quotes or brackets.
@@ -41,6 +42,8 @@ allowed()
 		true ;;
 	kernel/*)
 		[[ $inc == \<* || $name == ../lindex/* || $name == lindex.h || -f $dir/$name ]] ;;
+	bench/dataset*.c | bench/bench_main.c)
+		[[ $inc == \<* || $name =~ ^($public|$readers)$ || -f $dir/$name ]] ;;
 	bench/*)
 		[[ $inc == \<* || $name =~ ^($public)$ || -f $dir/$name ]] ;;
 	*)
