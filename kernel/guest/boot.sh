@@ -101,14 +101,14 @@ stock_image()
 
 boot_qemu()
 {
-	local options=(-accel tcg) words="$*"
+	local options=(-accel tcg) words=$*
 	command -v qemu-system-x86_64 >/dev/null || skip qemu-system-x86
 	((${GUEST_CPUS:-1} == 1)) || options=(-accel tcg,thread=multi -smp "$GUEST_CPUS")
 	((!${GUEST_ICOUNT:-0})) || options=(-accel tcg -icount shift=0,sleep=off)
 	timeout -k 5 "$seconds" qemu-system-x86_64 -nodefaults -display none -no-reboot -serial stdio -m "$memory" \
 		"${options[@]}" -cpu max -kernel "$(stock_image)" -initrd "$root/initrd.gz" \
 		-virtfs "local,path=$share,mount_tag=share,security_model=none" \
-		-append "console=ttyS0 quiet loglevel=7 panic=-1 nokaslr mitigations=off task=${words// /,}" </dev/null
+		-append "console=ttyS0 quiet loglevel=7 panic=-1 nokaslr mitigations=off task=${words// /%}" </dev/null
 }
 
 boot_uml()
@@ -119,7 +119,7 @@ boot_uml()
 	cc -O2 -Wall -shared -fPIC -o "$root/uml_ptrace.so" "$top/kernel/guest/uml_ptrace.c"
 	# It keeps its sockets in the home folder: one of its own, gone with the rest.
 	HOME=$root LD_PRELOAD=$root/uml_ptrace.so timeout -k 5 "$seconds" "$linux" "mem=${memory}M" "initrd=$root/initrd.gz" con=null con0=null,fd:1 \
-		rdinit=/init loglevel=7 panic=-1 kunit.enable=1 "share=hostfs:$share" "task=${words// /,}" </dev/null
+		rdinit=/init loglevel=7 panic=-1 kunit.enable=1 "share=hostfs:$share" "task=${words// /%}" </dev/null
 }
 
 boot()
