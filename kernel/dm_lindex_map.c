@@ -5,6 +5,7 @@
  * values after a walk over every run.
  */
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/crc32.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
@@ -232,7 +233,10 @@ static int load(struct dm_lindex_map *map, struct dm_dev *meta, sector_t offset,
 	u64 bytes;
 	int err;
 
-	err = read_header(meta, offset, &h, why);
+	/* Who wrote the image may have done so through the page cache, which is not read here. */
+	err = sync_blockdev(meta->bdev);
+	if (!err)
+		err = read_header(meta, offset, &h, why);
 	if (err)
 		return err;
 	bytes = le64_to_cpu(h->image_bytes);
