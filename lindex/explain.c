@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* Lines touched by one lookup at most, kept as a set of addresses; depth and windows bound them. */
-#define LINES_SEEN 128u
+#define LINES_SEEN 112u
 
 struct touched {
 	uintptr_t line[LINES_SEEN];

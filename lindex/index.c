@@ -131,6 +131,12 @@ int lindex_reserve(struct lindex *ix, uint32_t n)
 	if (others + n * pages > UINT32_MAX)
 		return -ENOMEM;
 	err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	if (err == -ENOMEM && n && !LINDEX_PORT_GP_BLOCKS &&
+	    lindex_port_may_sleep(ix->pool->alloc_flags)) { /* as an update does (update.c) */
+		lindex_pool_drop_all(ix->pool);
+		lindex_retire_all(sp);
+		err = lindex_space_hold(sp, (uint32_t)(others + n * pages));
+	}
 	if (!err && n &&
 	    sp->paged) /* what an insert sees to otherwise, and a reserved one does not */
 		err = lindex_paged_stand(ix, levels_after(ix, n));
@@ -169,9 +175,14 @@ void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
 		lindex_port_gp_start(&ix->slot_gp);
 }
 
-/** lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. */
+/**
+ * lindex_slot_may_wait() - Waits for readers of a slot are rationed; an update without credit uses a leaf. So does
+ * every update where a grace period is long.
+ */
 bool lindex_slot_may_wait(struct lindex *ix)
 {
+	if (!LINDEX_PORT_GP_BLOCKS)
+		return false;
 	if (ix->slot_credit >= SLOT_WAIT_PRICE)
 		return true;
 	ix->slot_credit++;
@@ -195,8 +206,9 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 	}
 	/* What retired nodes waited for (retire.c) will do as well. */
 	if (ix->slot_waits && ix->slot_gps == ix->space->gps) {
-		if (LINDEX_PORT_GP_BLOCKS ? !may_wait : !lindex_port_gp_done(&ix->slot_gp))
+		if (!may_wait && (LINDEX_PORT_GP_BLOCKS || !lindex_port_gp_done(&ix->slot_gp)))
 			return -EAGAIN;
+		lindex_port_gp_wait(&ix->slot_gp);
 		if (LINDEX_PORT_GP_BLOCKS) {
 			lindex_port_gp_start(&ix->slot_gp);
 			ix->slot_credit -= lindex_min32(ix->slot_credit, SLOT_WAIT_PRICE);

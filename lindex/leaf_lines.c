@@ -495,18 +495,22 @@ static bool lines_payload(const struct lines_view *v, const struct lines_entry *
 
 /*
  * e[0..n) with [mid->first, last] replaced by @mid, which begins behind e[0].first; last + 1 is covered
- * by e. Returns how many now: at most n + 2.
+ * by e, or behind the leaf's end, where @mid then is. Returns how many now: at most n + 2.
  */
-static uint32_t lines_splice(const struct lines_entry *e, uint32_t n, uint64_t last,
-			     const struct lines_entry *mid, struct lines_entry *out)
+static uint32_t lines_splice(const struct lines_view *v, const struct lines_entry *e, uint32_t n,
+			     uint64_t last, const struct lines_entry *mid, struct lines_entry *out)
 {
 	struct lines_entry tail;
 	uint32_t i, m = 0;
 
 	for (i = 0; i < n && e[i].first < mid->first; i++)
 		out[m++] = e[i];
+	if (mid->first - 1 > v->end)
+		out[m++] = (struct lines_entry){ .first = v->end + 1 };
 	if (!lines_joins(&out[m - 1], mid))
 		out[m++] = *mid;
+	if (last >= v->end)
+		return m;
 	while (i < n && e[i].first <= last + 1)
 		i++;
 	tail = e[i - 1]; /* covers last + 1 */
@@ -519,22 +523,37 @@ static uint32_t lines_splice(const struct lines_entry *e, uint32_t n, uint64_t l
 	return m;
 }
 
-/* Which lines hold [first - 1, last + 1]: *a to *b. False if those keys are not all inside the leaf. */
+/* Which lines hold [first - 1, last + 1], or what of it is inside the leaf: *a to *b. False if too many do. */
 static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t last, uint32_t *a,
 			   uint32_t *b)
 {
-	if (first <= v->base || last >= v->end)
+	if (first <= v->base)
 		return false;
 	for (*a = v->nlines - 1; lines_start(v, *a) > first - 1; --*a)
 		;
-	for (*b = *a; *b + 1 < v->nlines && lines_start(v, *b + 1) <= last + 1; ++*b)
+	for (*b = *a; *b + 1 < v->nlines && (last >= v->end || lines_start(v, *b + 1) <= last + 1);
+	     ++*b)
 		;
 	return *b - *a < 2;
 }
 
-/* Put e[0..n) into lines a..b of @copy, evenly. False if distances or widths do not allow it. */
+/* Which of e[k..n) go into the next of @lines lines: an even part; or, at the leaf's end, as many as it holds. */
+static uint32_t lines_part(const struct lindex_lines *l, const struct lines_entry *e, uint32_t k,
+			   uint32_t n, uint32_t lines, bool at_end)
+{
+	uint32_t to = k + (n - k) / lines;
+
+	if (!at_end)
+		return to;
+	to = lindex_min32(n, k + l->cap);
+	while (e[to - 1].first - e[k].first > lines_span_max(l->kw))
+		to--;
+	return to;
+}
+
+/* Put e[0..n) into lines a..b of @copy, at least one into each. False if distances or widths do not allow it. */
 static bool lines_refill(const struct lines_view *v, const struct lines_entry *e, uint32_t n,
-			 uint32_t a, uint32_t b, struct lindex_lines *copy)
+			 uint32_t a, uint32_t b, bool at_end, struct lindex_lines *copy)
 {
 	uint8_t *dir = (uint8_t *)copy + (v->dir - (const uint8_t *)v->l);
 	uint8_t *line = (uint8_t *)copy + (v->line0 - (const uint8_t *)v->l) +
@@ -543,8 +562,11 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 	uint64_t payload, start;
 
 	for (i = a, k = 0; i <= b; i++, line += LINDEX_UNIT_BYTES) {
-		uint32_t to = n * (i - a + 1) / (b - a + 1);
+		uint32_t to;
 
+		if (k == n)
+			return false;
+		to = lines_part(copy, e, k, n, b - i + 1, at_end);
 		start = e[k].first;
 		if (lines_dw(start - v->base, 1) > copy->dw ||
 		    e[to - 1].first - start > lines_span_max(kw))
@@ -559,37 +581,46 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 			lines_put_payload(line, keys * 8 + j * pw, payload);
 		}
 	}
-	return true;
+	return k == n;
 }
 
 /**
  * lindex_lines_patch() - The update that needs no new packing: a few lines of a leaf change.
- * @old:  The leaf. @first, @last, @run: as for an update; @run NULL: remove.
- * @room: LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: old->units units, a sound leaf, on true.
- *         Scribbled on otherwise.
+ * @old:   The leaf. @first, @last, @run: as for an update; @run NULL: remove.
+ * @units: Of the copy: the leaf's, or one more for a line behind the last.
+ * @room:  LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: a sound leaf of @units, on true. Scribbled on
+ *         otherwise.
  *
- * The lines that the change lies in take it; if they are full, with a neighbour's help. False if the
- * change touches the leaf's ends, if its widths cannot say the new run, or if there is no room.
+ * The lines that the change lies in take it; if they are full, with a neighbour's help. A run that reaches
+ * or passes the leaf's end goes into the last line, or into a new one. False if the change touches the leaf's
+ * first key, or its end without a run; if its widths cannot say the new run; if there is no room, or too much.
  */
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
-			const struct lindex_run *run, void *room, struct lindex_lines *copy)
+			const struct lindex_run *run, uint32_t units, void *room,
+			struct lindex_lines *copy)
 {
 	struct lines_entry *in = room, *out = in + PATCH_LINES * LINES_CAP_MAX;
 	struct lines_entry mid = { .first = first };
-	uint32_t a, b, i, n, m;
-	uint64_t payload;
+	uint32_t a, b, i, n, m, more = units - old->head.units;
 	struct lines_view v;
+	uint64_t payload;
+	bool at_end;
 
 	if (run)
 		mid = (struct lines_entry){ first, run->value, run->tag, run->step, 1 };
 	lines_open(old, &v);
-	if (!lines_affected(&v, first, last, &a, &b) || !lines_payload(&v, &mid, &payload))
+	at_end = last >= v.end;
+	if ((at_end ? !run : more) || !lines_affected(&v, first, last, &a, &b) ||
+	    !lines_payload(&v, &mid, &payload) ||
+	    lindex_lines_dir_units(v.nlines + more, old->dw) !=
+		    lindex_lines_dir_units(v.nlines, old->dw) ||
+	    (old->dw == 2 && v.nlines + more > LINES_IN_HEAD))
 		return false;
 	for (;;) {
 		for (i = a, n = 0; i <= b; i++)
 			n += lines_take_out(&v, i, in + n);
-		m = lines_splice(in, n, last, &mid, out);
-		if (m >= b - a + 1 && m <= (b - a + 1) * old->cap)
+		m = lines_splice(&v, in, n, last, &mid, out);
+		if (at_end || (m >= b - a + 1 && m <= (b - a + 1) * old->cap))
 			break;
 		if (b - a + 1 == PATCH_LINES || v.nlines == b - a + 1)
 			return false;
@@ -599,6 +630,10 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 			a--;
 	}
 	memcpy(copy, old, (size_t)old->head.units * LINDEX_UNIT_BYTES);
+	copy->head.units = (uint8_t)units;
 	copy->head.n = lindex_to16((uint16_t)(lindex_node_n(&old->head) + m - n));
-	return lines_refill(&v, out, m, a, b, copy);
+	copy->head.aux = lindex_to16((uint16_t)(lindex_from16(old->head.aux) + more));
+	if (at_end)
+		copy->end = lindex_to64(last);
+	return lines_refill(&v, out, m, a, b + more, at_end, copy);
 }

@@ -39,7 +39,8 @@
  *          lock-free accesses of 8 bytes (refused at compile time otherwise), the kernel CONFIG_64BIT.
  *          "Context: reader" and "Context: writer" below refer to this. In user space an update waits for
  *          readers now and then (synchronize_rcu(), once per many updates), unless it was reserved: a writer
- *          must not be inside the read side.
+ *          must not be inside the read side. In the kernel grace periods are polled, and an update waits for
+ *          one only where memory is short and lindex_pool_set_alloc_flags() says that it may sleep.
  *
  * Errors.  Every int is 0 or a negative errno, counts are >= 0 or a negative errno. On an error
  *          nothing has changed and outputs are untouched, unless the call says otherwise.

@@ -7,7 +7,7 @@
  *   bytes          memcpy, memmove, memset; little-endian loads and stores at any alignment
  *   bits           count of leading and trailing zeroes (never called with 0), population count
  *   order          load-acquire, store-release, relaxed load and store of aligned words
- *   memory         the default allocator, a hint that a range wants huge pages, prefetch
+ *   memory         the default allocator, whether its flags let a caller sleep, hints, prefetch
  *   grace periods  start one, ask whether it is over, wait for it
  *
  * User space has two builds: hosted (libc, and liburcu where LINDEX_RCU is defined) and
@@ -30,6 +30,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
+#include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/prefetch.h>
@@ -48,6 +49,7 @@
 #define lindex_unlikely(x)               unlikely(x)
 #define LINDEX_ALWAYS_INLINE             __always_inline
 #define LINDEX_NOINLINE                  noinline
+#define LINDEX_COLD                      __cold noinline /* seldom run: compiled for size */
 #define LINDEX_LINE_ALIGNED              __attribute__((aligned(64)))
 #define LINDEX_ALIGNED(n)                __aligned(n)
 #ifndef UINT64_MAX
@@ -138,16 +140,21 @@ static inline uint64_t lindex_div64(uint64_t a, uint32_t b)
 static inline void *lindex_port_alloc(void *ctx, size_t bytes, size_t align, unsigned int flags)
 {
 	(void)ctx;
-	if (align > PAGE_SIZE)
-		align = PAGE_SIZE;
-	/* kmalloc aligns powers of two to their size, vmalloc to a page. */
-	return kvmalloc(bytes < align ? align : bytes, (__force gfp_t)flags ?: GFP_KERNEL);
+	/* kmalloc() aligns a power of two to its size, and what is larger than a page to a page, as vmalloc() does. */
+	bytes = max_t(size_t, bytes, min_t(size_t, align, PAGE_SIZE));
+	if (bytes < PAGE_SIZE)
+		bytes = roundup_pow_of_two(bytes);
+	return kvmalloc(bytes, flags ? (__force gfp_t)flags : GFP_KERNEL);
 }
 static inline void lindex_port_free(void *ctx, void *ptr, size_t bytes)
 {
 	(void)ctx;
 	(void)bytes;
 	kvfree(ptr);
+}
+static inline bool lindex_port_may_sleep(unsigned int flags)
+{
+	return gfpflags_allow_blocking(flags ? (__force gfp_t)flags : GFP_KERNEL);
 }
 static inline void lindex_port_want_huge(void *ptr, size_t bytes)
 {
@@ -204,6 +211,7 @@ void *memset(void *dst, int c, size_t n);
 #define lindex_unlikely(x)               __builtin_expect(!!(x), 0)
 #define LINDEX_ALWAYS_INLINE             inline __attribute__((always_inline))
 #define LINDEX_NOINLINE                  __attribute__((noinline))
+#define LINDEX_COLD                      __attribute__((cold, noinline)) /* seldom run: compiled for size */
 #define LINDEX_LINE_ALIGNED              __attribute__((aligned(64)))
 #define LINDEX_ALIGNED(n)                __attribute__((aligned(n)))
 
@@ -394,6 +402,12 @@ static inline void lindex_port_want_now(void *ptr, size_t bytes)
 #endif
 }
 #endif
+
+static inline bool lindex_port_may_sleep(unsigned int flags)
+{
+	(void)flags;
+	return true;
+}
 
 /*
  * Grace periods. User space waits when one is started: liburcu 0.13 has no polling, and its

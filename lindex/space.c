@@ -211,7 +211,7 @@ static int lump_add(struct lindex_space *sp, uint32_t chunks)
 }
 
 /* More memory: a sixteenth of what there is, in a power of two of chunks; less if that is refused. */
-static int space_grow(struct lindex_space *sp)
+static LINDEX_COLD int space_grow(struct lindex_space *sp)
 {
 	uint32_t chunks = sp->pool->flags & LINDEX_POOL_HUGE ? LUMP_CHUNKS_MAX : 1;
 

@@ -26,7 +26,7 @@ static size_t round_up(size_t n, size_t to)
 /* Head and block, the block aligned; behind it, if guarded, a page that nobody may touch. */
 static struct block_head *carve(struct alloc_probe *probe, size_t bytes, size_t align)
 {
-	size_t lead = round_up(sizeof(struct block_head), align);
+	size_t lead = sizeof(struct block_head);
 	size_t total = lead + round_up(bytes, align);
 	struct block_head *head;
 	unsigned char *base;

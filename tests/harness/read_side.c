@@ -54,6 +54,8 @@ uint64_t read_side_grace_periods(void)
 	return grace_periods;
 }
 
+void read_side_settle(void) {}
+
 void read_side_register(void)
 {
 	rcu_register_thread();
@@ -83,6 +85,8 @@ uint64_t read_side_grace_periods(void)
 {
 	return 0;
 }
+
+void read_side_settle(void) {}
 
 void read_side_register(void) {}
 

@@ -14,6 +14,9 @@ void read_side_unregister(void);
 void read_side_lock(void);
 void read_side_unlock(void);
 
+/** read_side_settle() - No reader of before is left, where updates do not see to that themselves (kernel). */
+void read_side_settle(void);
+
 /** read_side_grace_periods() - How many the writer has waited for so far. 0 without liburcu. */
 uint64_t read_side_grace_periods(void);
 

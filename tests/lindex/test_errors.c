@@ -68,7 +68,7 @@ Test(errors, value_at_the_very_last_is_no_error)
 /* A build with the one offender @offender at @at is refused with @at and @expect. */
 static void refuse_build(size_t at, struct lindex_run offender, int expect)
 {
-	struct lindex_run runs[BULK];
+	static struct lindex_run runs[BULK]; /* too much for a small stack, as a kernel has */
 	size_t bad = 4711;
 
 	for (size_t i = 0; i < BULK; i++)

@@ -7,6 +7,7 @@
 
 #include "check.h"
 #include "keys.h"
+#include "read_side.h"
 #include "same.h"
 #include "world.h"
 
@@ -181,6 +182,7 @@ Test(kinds, up_to_three_runs_are_inline)
 	struct lindex_stats stats;
 
 	for (uint64_t i = 0; i < 3; i++) {
+		read_side_settle();
 		world_do(&w, &(struct op){ .run = RUN(i << 60, (i << 60) + 5, ~0ull, 0, 65535) });
 		stats = checked_stats();
 		cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], i + 1);
@@ -190,6 +192,7 @@ Test(kinds, up_to_three_runs_are_inline)
 	stats = checked_stats();
 	cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], 0);
 	cr_assert_geq(stats.nodes, 1);
+	read_side_settle();
 	world_do(&w, &(struct op){ .run = RUN(5, 2ull << 60, 0, 0, 0), .is_remove = true });
 	stats = checked_stats();
 	cr_assert_eq(stats.kind_runs[LINDEX_KIND_INLINE], stats.runs, "and small again");
