@@ -11,6 +11,7 @@ static const struct vmmap_backend *const backends[] = {
 	&vmmap_backend_lindex,
 	&vmmap_backend_radix4,
 	&vmmap_backend_radix5,
+	&vmmap_backend_btree,
 };
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))

@@ -393,3 +393,8 @@ Test(twin, radix5_agrees)
 {
 	run_backend(2);
 }
+
+Test(twin, btree_agrees)
+{
+	run_backend(3);
+}
