@@ -65,7 +65,7 @@ step()
 	shift 2
 	[[ $name == bars ]] || json=(--json "$out/contest-$name.json")
 	printf '\n==== %s\n\n' "$*"
-	if timeout $((minutes * 180)) "$@" "${json[@]}"; then
+	if timeout $((minutes * 300)) "$@" "${json[@]}"; then
 		say "$name: $((SECONDS - start)) s"
 	else
 		say "$name: exit status $?, after $((SECONDS - start)) s; planned: $minutes min"
