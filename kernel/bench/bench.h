@@ -24,12 +24,12 @@ static inline u32 bench_below(u64 *state, u32 n)
 
 /**
  * struct bench_map - Sorted, maximal runs of step 1.
- * @keys: One more than the last key.
+ * @keys: One more than the last key. @head: one more than the highest value.
  */
 struct bench_map {
 	struct lindex_run *runs;
 	size_t n;
-	u64 keys;
+	u64 keys, head;
 };
 
 /** bench_map_make() - "aged", "holes", "pages" or "dense" (maps.c says what these are), of about @n runs. */

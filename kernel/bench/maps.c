@@ -104,11 +104,15 @@ int bench_map_make(const char *name, size_t n, struct bench_map *map)
 			err = maps[i].make(map, n, &random);
 	if (!err && !map->n)
 		err = -EINVAL;
-	if (err)
+	if (err) {
 		bench_map_free(map);
-	else
-		map->keys = map->runs[map->n - 1].last + 1;
-	return err;
+		return err;
+	}
+	map->keys = map->runs[map->n - 1].last + 1;
+	map->head = 0;
+	for (n = 0; n < map->n; n++)
+		map->head = max(map->head, lindex_value(&map->runs[n], map->runs[n].last) + 1);
+	return 0;
 }
 
 void bench_map_free(struct bench_map *map)
