@@ -42,10 +42,10 @@ struct side {
 
 /**
  * struct walk_ahead - A translation and its walk, made before they are needed.
- * @page: Page of 4 KiB. @n: steps; of the ideal table none, but @line.
+ * @va:   The address that will be accessed. @n: steps; of the ideal table none, but @line.
  */
 struct walk_ahead {
-	uint64_t page, line;
+	uint64_t va, line;
 	struct vmmap_answer answer;
 	int n;
 	struct vmmap_step steps[VMMAP_STEPS_MAX];
@@ -193,21 +193,20 @@ static void prefetch_lines(const struct vmmap_sim *s, uint64_t line)
 
 static void make_walk(struct vmmap_sim *s, struct walk_ahead *w)
 {
-	uint64_t va = w->page << VMMAP_4K;
-
 	w->n = 0;
 	if (w->answer.fault.kind == VMMAP_FAULT_NONCANONICAL)
 		return;
+	prefetch_lines(s, w->answer.pa >> LINE_SHIFT);
 	if (s->ideal)
-		w->line = vmmap_ideal_line(s->ideal, va);
+		w->line = vmmap_ideal_line(s->ideal, w->va);
 	else
-		w->n = vmmap_hardware_walk(s->space, va, w->steps);
+		w->n = vmmap_hardware_walk(s->space, w->va, w->steps);
 	if (w->n)
 		w->line = w->steps[w->n - 1].addr >> LINE_SHIFT;
 	prefetch_lines(s, TABLE_LINES + w->line);
 }
 
-/* Translates and walks for @n pages, s->ahead[].page. */
+/* Translates and walks for @n addresses, s->ahead[].va. */
 static void make_walks(struct vmmap_sim *s, unsigned int n)
 {
 	struct vmmap_answer answers[AHEAD];
@@ -218,7 +217,7 @@ static void make_walks(struct vmmap_sim *s, unsigned int n)
 	if (!n)
 		return;
 	for (unsigned int i = 0; i < n; i++)
-		vas[i] = s->ahead[i].page << VMMAP_4K;
+		vas[i] = s->ahead[i].va;
 	vmmap_translate_batch(s->space, vas, n, VMMAP_READ | VMMAP_PEEK, answers);
 	for (unsigned int i = 0; i < n; i++) {
 		s->ahead[i].answer = answers[i];
@@ -226,16 +225,16 @@ static void make_walks(struct vmmap_sim *s, unsigned int n)
 	}
 }
 
-/* The walk of @page: among those made ahead, or made now. */
-static const struct walk_ahead *walk_of(struct vmmap_sim *s, uint64_t page)
+/* The walk of @va's page: among those made ahead, or made now. */
+static const struct walk_ahead *walk_of(struct vmmap_sim *s, uint64_t va)
 {
 	for (unsigned int i = s->at_ahead; i < s->n_ahead; i++) {
-		if (s->ahead[i].page == page) {
+		if ((s->ahead[i].va ^ va) < VMMAP_PAGE_BYTES) {
 			s->at_ahead = i;
 			return &s->ahead[i];
 		}
 	}
-	s->ahead[0].page = page;
+	s->ahead[0].va = va;
 	make_walks(s, 1);
 	return &s->ahead[0];
 }
@@ -303,7 +302,7 @@ static uint64_t frame_of(uint64_t word, uint64_t va)
 /* Return: the word of a page that was in no TLB, 0 after a fault. */
 static uint64_t walk_and_fill(struct vmmap_sim *s, struct side *side, uint64_t va)
 {
-	const struct walk_ahead *w = walk_of(s, va >> VMMAP_4K);
+	const struct walk_ahead *w = walk_of(s, va);
 	const struct vmmap_answer *a = &w->answer;
 	uint64_t pfn = a->pa >> VMMAP_4K;
 
@@ -407,7 +406,7 @@ static void look_ahead(struct vmmap_sim *s, const struct vmmap_access *a, size_t
 			continue;
 		last = page;
 		if (may_walk(s, &s->sides[a[i].kind == VMMAP_KIND_FETCH], a[i].va))
-			s->ahead[pages++].page = page;
+			s->ahead[pages++].va = a[i].va;
 	}
 	make_walks(s, pages);
 }
@@ -516,8 +515,10 @@ static int make_walk_caches(struct vmmap_sim *s)
 		err = cache_init(&s->walk_caches[id], of[id]->entries, of[id]->ways);
 		cycles = of[id]->cycles > cycles ? of[id]->cycles : cycles;
 	}
-	if (of[1] && !s->machine.model_overlapped)
-		cycles += s->machine.model_cycles;
+	cycles += of[1] ? s->machine.model_cycles : 0;
+	/* Address in, entry of a walk cache or line of a table out: the L2 TLB's answer is not needed for that. */
+	if (s->machine.walk_overlapped)
+		cycles = cycles > s->l2_cycles ? cycles - s->l2_cycles : 0;
 	s->walk_start_cycles = cycles;
 	return err;
 }

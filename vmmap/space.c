@@ -12,6 +12,7 @@ static const struct vmmap_backend *const backends[] = {
 	&vmmap_backend_radix4,
 	&vmmap_backend_radix5,
 	&vmmap_backend_btree,
+	&vmmap_backend_ecpt,
 };
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))

@@ -229,7 +229,7 @@ Test(guest_made, shared_tables_do_not_explode)
 		for (unsigned int i = 0; i < 512; i++)
 			set(page, i, (uint64_t)(page + 1) << 12 | ALL);
 	cr_assert_eq(walk(&seen, &why), -EUCLEAN);
-	assert_refusal(&why, WORDS("at most 4194304 tables"));
+	assert_refusal(&why, WORDS("at most 1048576 tables"));
 }
 
 Test(guest_made, cr3_outside_memory)

@@ -113,7 +113,8 @@ Test(machine, bad_lines)
 		{ "dram", "CYCLES" },
 		{ "latencies some", "total or added" },
 		{ "radix 3", "4 or 5" },
-		{ "model 4 hidden", "overlapped" },
+		{ "model 4 hidden", "the end of the line" },
+		{ "walk-start never", "overlapped" },
 		{ "frobnicate 3", "a setting" },
 	};
 

@@ -398,3 +398,8 @@ Test(twin, btree_agrees)
 {
 	run_backend(3);
 }
+
+Test(twin, ecpt_agrees)
+{
+	run_backend(4);
+}
