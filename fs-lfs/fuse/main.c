@@ -163,9 +163,16 @@ static int open_image(struct server *server)
 					     .callbacks = { .log = log_engine, .ctx = server } };
 	char why[IMAGE_WHY_BYTES] = "";
 	struct lfs_super_info info;
-	int r = image_open(server->image, server->opt.read_only ? LFS_BDEV_READ_ONLY : 0,
-			   &server->dev, why);
+	struct lfs_bdev *below;
+	int r = image_open(server->image, server->opt.read_only ? LFS_BDEV_READ_ONLY : 0, &below,
+			   why);
 
+	if (!r) {
+		server->dev = device_create(below);
+		if (!server->dev)
+			lfs_bdev_close(below);
+		r = server->dev ? 0 : -ENOMEM;
+	}
 	if (!r) {
 		r = image_probe(server->image, server->dev, &info, why);
 		if (!r) {
@@ -332,7 +339,7 @@ static void *wait_for_signal(void *arg)
 	unmount(server, MNT_DETACH);
 	sigdelset(&set, SIGHUP);
 	sigtimedwait(&set, NULL, &(struct timespec){ .tv_sec = BUSY_SECONDS });
-	loop_abort(server);
+	loop_abort();
 	return NULL;
 }
 

@@ -140,11 +140,18 @@ void entry_from_attr(const struct lfs_attr *attr, struct fuse_entry_param *out)
 	stat_from_attr(attr, &out->attr);
 }
 
+/*
+ * What is written through a write-only handle is not read back through it: cp, tar, cat and the like. It goes straight
+ * from the program's pages to us, which spares a copy and, for the first write of each file, two round trips
+ * (has it capabilities to remove? new times?). Others use the page cache.
+ */
 void open_handle(struct server *server, struct fuse_file_info *fi)
 {
+	int access = fi->flags & O_ACCMODE;
+
 	fi->keep_cache = 1;
-	fi->fh = (fi->flags & O_ACCMODE) == O_RDONLY ? HANDLE_READ : HANDLE_CACHED_WRITE;
-	if (fi->fh == HANDLE_CACHED_WRITE && near_full(server)) {
+	fi->fh = access == O_RDONLY ? HANDLE_READ : HANDLE_CACHED_WRITE;
+	if (access == O_WRONLY || (access == O_RDWR && near_full(server))) {
 		fi->fh = HANDLE_DIRECT;
 		fi->direct_io = 1;
 	}

@@ -163,7 +163,7 @@ static int grow(struct server *server, const char *value, size_t size)
 	bytes = strtoull(text, &end, 10);
 	if (*end || *text == '-')
 		return -EINVAL;
-	r = lfs_bdev_file_refresh(server->dev);
+	r = device_refresh(server->dev);
 	r = r ? r : lfs_grow(server->fs, bytes);
 	near_full_tick(server);
 	return r;

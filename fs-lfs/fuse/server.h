@@ -6,7 +6,7 @@
  *   daemon.c     fork, logging                                   loop.c      threads that read requests
  *   ops*.c       one function per request: decode, lfs_*, reply  wire.c      what libfuse 3.14 leaves out
  *   near_full.c  writeback cache without lost writes             ticker.c    the thread that calls lfs_tick()
- *   report.c     figures as JSON
+ *   report.c     figures as JSON                             device.c     the image, and whether it is slow
  *
  * The kernel caches names, attributes and data for as long as it likes (TIMEOUT_SECONDS): every change comes
  * through it, so nothing that it knows can be out of date.
@@ -82,7 +82,16 @@ int loop_start(struct server *server);
 void loop_join(void);
 
 /* Cut the connection: every thread's next read fails. */
-void loop_abort(struct server *server);
+void loop_abort(void);
+
+/* This thread may sleep for a while: let another one look for requests. */
+void loop_will_wait(void);
+
+/* ---- device.c ---------------------------------------------------------------------------------- */
+
+/* Owns @below. NULL without memory. */
+struct lfs_bdev *device_create(struct lfs_bdev *below);
+int device_refresh(struct lfs_bdev *bdev); /* lfs_bdev_file_refresh() */
 
 /* ---- wire.c ------------------------------------------------------------------------------------ */
 
