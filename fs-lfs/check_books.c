@@ -6,7 +6,7 @@
  * in the books, which the log would overwrite, then those in the books that nobody names. The last are given back
  * only if everything could be read (K3).
  */
-#include "check.h"
+#include "checker.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /*
  * The inode table, every inode in it, every map: what they name must be in the log, and named once.
  */
-#include "check.h"
+#include "checker.h"
 
 #include <stdarg.h>
 #include <stdio.h>

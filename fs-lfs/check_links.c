@@ -2,7 +2,7 @@
 /*
  * Inodes against their names: link counts, the list of inodes without names, and what has lost its names.
  */
-#include "check.h"
+#include "checker.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -6,7 +6,7 @@
  * from the root. What it does not reach has either been put elsewhere (a reached directory names it: it is adopted
  * there) or has no entry, or hangs in a circle: the top of such a part has lost its name.
  */
-#include "check.h"
+#include "checker.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

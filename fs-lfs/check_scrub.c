@@ -4,7 +4,7 @@
  * the headers of its chunks. Table and headers say the same twice, so that each can be told from the other; a table
  * is made anew from headers.
  */
-#include "check.h"
+#include "checker.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  *   Every shared address has one place, every such place one address, and REFS says how many runs of files name it.
  *   Owners are counted by place, which has 32 bits, in a tally.
  */
-#include "check.h"
+#include "checker.h"
 
 static struct lfs_pindex *sys(const struct lfs_checker *ck, uint32_t which)
 {

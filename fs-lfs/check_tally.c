@@ -4,7 +4,7 @@
  * addition with carry; a range whose bits agree takes one step. Inodes have one name as a rule, and shared blocks
  * come in ranges, so that the bitmaps are few and small: 10^7 inodes with one name each are 1.3 MB at most.
  */
-#include "check.h"
+#include "checker.h"
 
 void lfs_tally_destroy(struct lfs_tally *tally)
 {

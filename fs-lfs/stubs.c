@@ -3,16 +3,6 @@
 #include "lfs.h"
 #include <errno.h>
 #pragma GCC diagnostic ignored "-Wunused-parameter"
-int lfs_check(struct lfs_bdev *dev, const struct lfs_check_options *opt,
-	      struct lfs_check_result *result)
-{
-	return -ENOSYS;
-}
-int lfs_check_mounted(struct lfs *fs, const struct lfs_check_options *opt,
-		      struct lfs_check_result *result)
-{
-	return -ENOSYS;
-}
 int lfs_dump_super(struct lfs_bdev *dev, const struct lfs_dump_sink *sink)
 {
 	return -ENOSYS;

@@ -20,8 +20,8 @@
  *       lost its names (ck->blind).
  *   K4  After a round that repaired something comes another one. The last one repairs nothing.
  */
-#ifndef LFS_CHECK_H
-#define LFS_CHECK_H
+#ifndef LFS_CHECKER_H
+#define LFS_CHECKER_H
 
 #include "internal.h"
 
@@ -98,6 +98,6 @@ int lfs_check_tree(struct lfs_checker *ck);
 int lfs_check_entries(struct lfs_checker *ck);
 int lfs_check_links(struct lfs_checker *ck);
 int lfs_check_scrub(struct lfs_checker *ck);
-int lfs_check_fixed_places(struct lfs_checker *ck);
+int lfs_check_places(struct lfs_checker *ck);
 
 #endif
