@@ -49,13 +49,20 @@ struct lfs_checker {
 	struct lfs_check_result *result;
 	struct lfs_bdev *dev;
 	struct lfs *fs;
-	bool repair;   /* may change the filesystem in memory */
-	bool writable; /* K2: the books are right, operations of the engine may be used */
-	bool blind;    /* K3 */
+	bool repair;            /* may change the filesystem in memory */
+	roaring_bitmap_t *told; /* hashes of the lines of findings */
+	char last[LFS_LINE];    /* what the engine logged last */
+
+	/* Of this round. What was found in it and not repaired is left. */
 	uint32_t round;
-	uint64_t found, fixed,
-		walked;      /* of this round; walked: inodes since memory was given back */
-	char last[LFS_LINE]; /* what the engine logged last */
+	uint64_t found, fixed;
+	bool blind;       /* K3 */
+	bool books_right; /* K2: every used block is in the books, in memory */
+	bool writable;    /* and operations of the engine may be used */
+	uint64_t walked;  /* inodes since memory was given back */
+
+	/* Left by what runs once: check_places.c, check_scrub.c. */
+	uint64_t places_left, scrub_left;
 
 	/* check_inodes.c and check_shared.c: */
 	roaring_bitmap_t *used; /* blocks that something names */
@@ -63,10 +70,8 @@ struct lfs_checker {
 	uint64_t reserved;
 	struct lfs_tally owners; /* of shared blocks, by place */
 
-	/* check_names.c: */
-	roaring_bitmap_t *reached,
-		*lost; /* directories: under the root; without a name that counts */
-	roaring_bitmap_t *todo;
+	/* check_names.c; directories: under the root, without a name that counts, to be walked */
+	roaring_bitmap_t *reached, *lost, *todo;
 	struct lfs_adopt *adopt;
 	uint32_t nadopt;
 	uint64_t nentries; /* of the directory at hand */
