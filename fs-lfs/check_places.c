@@ -327,7 +327,7 @@ int lfs_check_places(struct lfs_checker *ck)
 		err = lfs_super_geometry(&p.super, &p.geo);
 	if (!err)
 		err = copies_check(&p, &p.super, super_blocks, LFS_SUPER_MAGIC, "superblock");
-	if (!err && !lfs_cp_read(ck->dev, &p.cp, &p.region)) {
+	if (!err && !lfs_cp_read(ck->dev, &p.cp, &p.region, p.geo.blocks)) {
 		err = copies_check(&p, &p.cp, cp_blocks, LFS_CP_MAGIC, "checkpoint");
 		for (uint32_t i = 0; i * LFS_GDIR_GROUPS < p.geo.ngroups && !err; i++)
 			err = gdir_check(&p, i);
