@@ -160,32 +160,36 @@ static ssize_t step(struct lfs *fs, lfs_ino_t src, uint64_t from, lfs_ino_t dst,
 	return n ? n : copy(fs, src, from, dst, to, len);
 }
 
-static int check(struct lfs *fs, lfs_ino_t ino)
+static int size_get(struct lfs *fs, lfs_ino_t ino, uint64_t *size)
 {
 	struct lfs_inode *inode;
 	int err = lfs_file_get(fs, ino, false, &inode);
 
-	if (!err)
-		lfs_file_put(fs, inode);
-	return err;
+	if (err)
+		return err;
+	*size = inode->size;
+	lfs_file_put(fs, inode);
+	return 0;
 }
 
 ssize_t lfs_clone_range(struct lfs *fs, lfs_ino_t src, uint64_t src_offset, lfs_ino_t dst,
 			uint64_t dst_offset, uint64_t len)
 {
-	uint64_t done = 0;
-	ssize_t n = check(fs, src);
+	uint64_t done = 0, size, unused;
+	ssize_t n = size_get(fs, src, &size);
 
 	if (!n)
-		n = check(fs, dst);
+		n = size_get(fs, dst, &unused);
 	if (n)
 		return lfs_errno((int)n);
 	if (dst_offset > LFS_FILE_MAX || src_offset > LFS_FILE_MAX)
 		return -EFBIG;
 	if (len > LFS_FILE_MAX - dst_offset)
 		len = LFS_FILE_MAX - dst_offset;
-	if (len > LFS_FILE_MAX - src_offset)
-		len = LFS_FILE_MAX - src_offset;
+	if (src_offset >= size)
+		return 0;
+	if (len > size - src_offset)
+		len = size - src_offset;
 	if (src == dst && src_offset < dst_offset + len && dst_offset < src_offset + len)
 		return -EINVAL;
 	while (done < len) {

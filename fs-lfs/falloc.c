@@ -85,6 +85,16 @@ static int punch(struct lfs *fs, struct lfs_inode *inode, uint64_t offset, uint6
 	return err;
 }
 
+static int punch_any(struct lfs *fs, struct lfs_inode *inode, uint64_t offset, uint64_t end)
+{
+	int err = 0;
+
+	if (inode->flags & LFS_DI_INLINE && offset >= inode->inline_bytes)
+		return 0; /* zeroes anyway */
+	err = lfs_file_outgrow(fs, inode);
+	return err ? err : punch(fs, inode, offset, end);
+}
+
 static int reserve_range(struct lfs *fs, struct lfs_inode *inode, uint64_t offset, uint64_t end,
 			 bool keep_size)
 {
@@ -94,7 +104,8 @@ static int reserve_range(struct lfs *fs, struct lfs_inode *inode, uint64_t offse
 
 	if (err)
 		return err;
-	if (size > inode->size)
+	err = lfs_file_outgrow(fs, inode);
+	if (!err && size > inode->size)
 		err = lfs_file_zero_edge(fs, inode, size);
 	if (!err)
 		err = apply_and_emit(fs, inode, LFS_FA_RESERVE, first, last - first, size);
@@ -106,42 +117,45 @@ static int zero_range(struct lfs *fs, struct lfs_inode *inode, uint64_t offset, 
 		      bool keep_size)
 {
 	uint64_t to = end < inode->size ? end : inode->size;
-	int err = offset < to ? punch(fs, inode, offset, to) : 0;
+	int err = offset < to ? punch_any(fs, inode, offset, to) : 0;
 
 	return err ? err : reserve_range(fs, inode, offset, end, keep_size);
+}
+
+static int shift_check(const struct lfs_inode *inode, uint32_t what, uint64_t offset, uint64_t len)
+{
+	if (offset % LFS_BLOCK || len % LFS_BLOCK)
+		return -EINVAL;
+	if (what == LFS_FA_COLLAPSE ? offset + len >= inode->size : offset >= inode->size)
+		return -EINVAL;
+	return what == LFS_FA_INSERT && inode->size > LFS_FILE_MAX - len ? -EFBIG : 0;
 }
 
 static int shift(struct lfs *fs, struct lfs_inode *inode, uint32_t what, uint64_t offset,
 		 uint64_t len)
 {
-	uint64_t size;
+	uint64_t size = what == LFS_FA_COLLAPSE ? inode->size - len : inode->size + len;
+	int err = shift_check(inode, what, offset, len);
 
-	if (offset % LFS_BLOCK || len % LFS_BLOCK || !len)
-		return -EINVAL;
-	if (what == LFS_FA_COLLAPSE ? offset + len >= inode->size : offset >= inode->size)
-		return -EINVAL;
-	if (what == LFS_FA_INSERT && inode->size > LFS_FILE_MAX - len)
-		return -EFBIG;
-	size = what == LFS_FA_COLLAPSE ? inode->size - len : inode->size + len;
-	return apply_and_emit(fs, inode, what, offset / LFS_BLOCK, len / LFS_BLOCK, size);
+	if (!err)
+		err = lfs_file_outgrow(fs, inode);
+	if (!err)
+		err = apply_and_emit(fs, inode, what, offset / LFS_BLOCK, len / LFS_BLOCK, size);
+	return err;
 }
 
 static int falloc_locked(struct lfs *fs, struct lfs_inode *inode, uint32_t mode, uint64_t offset,
 			 uint64_t len)
 {
 	bool keep = mode & LFS_FALLOC_KEEP_SIZE;
-	int err;
 
 	if (inode->fsflags & (LFS_FL_IMMUTABLE | LFS_FL_APPEND))
 		return -EPERM;
-	err = lfs_file_outgrow(fs, inode);
-	if (err)
-		return err;
 	switch (mode & ~LFS_FALLOC_KEEP_SIZE) {
 	case 0:
 		return reserve_range(fs, inode, offset, offset + len, keep);
 	case LFS_FALLOC_PUNCH_HOLE:
-		return keep ? punch(fs, inode, offset, offset + len) : -EOPNOTSUPP;
+		return keep ? punch_any(fs, inode, offset, offset + len) : -EOPNOTSUPP;
 	case LFS_FALLOC_ZERO_RANGE:
 		return zero_range(fs, inode, offset, offset + len, keep);
 	case LFS_FALLOC_COLLAPSE_RANGE:

@@ -332,6 +332,17 @@ static int clean(struct lfs *fs, const struct victim *v)
 	return err;
 }
 
+/** lfs_gc_segment() - Move what is live out of one segment, whatever its state. Return: 0, errors of reading. */
+int lfs_gc_segment(struct lfs *fs, uint32_t seg)
+{
+	struct victim v = { .seg = seg };
+	struct lfs_seg s;
+	int err = lfs_seg_get(fs, seg, &s);
+
+	v.seq = s.seq;
+	return err ? err : clean(fs, &v);
+}
+
 /**
  * lfs_gc_run() - Clean up to @segments; a checkpoint makes them free. @forced: even if it is hardly worth it.
  *

@@ -553,7 +553,12 @@ uint8_t lfs_type_of(uint32_t mode);
 #define LFS_FIRST_INO   3u
 
 int lfs_checkpoint_locked(struct lfs *fs, bool unmount);
-int lfs_recover(struct lfs *fs, const struct lfs_cp_disk *cp);
+struct lfs_chain; /* recover.c */
+int lfs_recover_scan(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain **chain);
+int lfs_recover_replay(struct lfs *fs, struct lfs_chain *chain);
+void lfs_recover_free(struct lfs_chain *chain);
+int lfs_go_writable(struct lfs *fs);
+int lfs_gc_segment(struct lfs *fs, uint32_t seg);
 int lfs_orphans_load(struct lfs *fs);
 int lfs_gc_run(struct lfs *fs, uint32_t segments, bool forced);
 void lfs_shrink(struct lfs *fs);

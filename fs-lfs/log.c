@@ -172,7 +172,7 @@ static void payload_put(uint8_t *head, uint8_t *rest, size_t at, const void *fro
 {
 	const uint8_t *bytes = from;
 
-	if (at < LFS_CHUNK_PAYLOAD) {
+	if (len && at < LFS_CHUNK_PAYLOAD) {
 		size_t n = LFS_CHUNK_PAYLOAD - at < len ? LFS_CHUNK_PAYLOAD - at : len;
 
 		memcpy(head + at, bytes, n);

@@ -172,27 +172,6 @@ static int numbers_init(struct lfs *fs, const struct lfs_cp_disk *cp)
 											 0;
 }
 
-/* Read-write: what recovery found becomes a checkpoint with an epoch of its own, and the chain begins anew. */
-static int begin_writing(struct lfs *fs)
-{
-	int err = 0;
-
-	for (const struct lfs_tail *t = fs->tails; t && !err; t = t->next)
-		err = lfs_tail_write(fs, t);
-	fs->epoch = lfs_random();
-	if (!err)
-		err = lfs_log_open_hot(fs);
-	if (!err)
-		err = lfs_checkpoint_locked(fs, false);
-	while (!err && fs->tails) {
-		struct lfs_tail *t = fs->tails;
-
-		fs->tails = t->next;
-		free(t);
-	}
-	return err;
-}
-
 static void reap_orphans(struct lfs *fs)
 {
 	uint64_t n = roaring_bitmap_get_cardinality(fs->orphans);
@@ -209,8 +188,49 @@ static void reap_orphans(struct lfs *fs)
 	free(numbers);
 }
 
+/* Never the one before; the same again if everything is the same again, so that a test can be replayed. */
+static uint64_t next_epoch(struct lfs *fs)
+{
+	struct lfs_time now = lfs_now(fs);
+	uint64_t words[6] = { 0, fs->epoch, fs->cp_sequence, (uint64_t)now.sec, now.nsec };
+
+	return lfs_csum_fixed(words, sizeof(words), 0, 0);
+}
+
+/* What recovery found becomes a checkpoint with an epoch of its own, and the chain begins anew. */
+static int begin_writing(struct lfs *fs)
+{
+	int err = 0;
+
+	for (const struct lfs_tail *t = fs->tails; t && !err; t = t->next)
+		err = lfs_tail_write(fs, t);
+	fs->epoch = next_epoch(fs);
+	if (!err)
+		err = lfs_log_open_hot(fs);
+	if (!err)
+		err = lfs_checkpoint_locked(fs, false);
+	while (!err && fs->tails) {
+		struct lfs_tail *t = fs->tails;
+
+		fs->tails = t->next;
+		free(t);
+	}
+	return err;
+}
+
+/** lfs_go_writable() - What is in memory after recovery may be written from now on, and is. Context: mount. */
+int lfs_go_writable(struct lfs *fs)
+{
+	int err = begin_writing(fs);
+
+	if (!err)
+		reap_orphans(fs);
+	return err;
+}
+
 static int start(struct lfs *fs, const struct lfs_cp_disk *cp)
 {
+	struct lfs_chain *chain = NULL;
 	int err = memory_init(fs);
 
 	if (!err)
@@ -218,16 +238,16 @@ static int start(struct lfs *fs, const struct lfs_cp_disk *cp)
 	if (!err)
 		err = lfs_groups_init(fs, cp);
 	if (!err)
+		err = lfs_recover_scan(fs, cp, &chain);
+	if (!err)
 		err = system_maps_open(fs, cp);
 	if (!err)
 		err = lfs_orphans_load(fs);
 	if (!err)
-		err = lfs_recover(fs, cp);
-	if (!err && !fs->opt.read_only) {
-		err = begin_writing(fs);
-		if (!err)
-			reap_orphans(fs);
-	}
+		err = lfs_recover_replay(fs, chain);
+	lfs_recover_free(chain);
+	if (!err && !fs->opt.read_only)
+		err = lfs_go_writable(fs);
 	fs->commit_time_ms = fs->cp_time_ms = lfs_monotonic_ms();
 	return err;
 }

@@ -336,14 +336,15 @@ static int create_locked(struct lfs *fs, struct lfs_inode *parent, struct lfs_in
 		if (S_ISDIR(mode))
 			mode |= S_ISGID;
 	}
-	if (S_ISLNK(mode))
+	if (S_ISLNK(mode)) {
 		mode |= 0777;
-	else
+		err = 0;
+	} else {
 		err = lfs_acl_inherit(fs, parent, &mode, born->cred->umask, access, &access_len,
 				      &deflt, &deflt_len);
-	if (!S_ISLNK(mode) && err)
-		return err;
-	err = lfs_ino_alloc(fs, &ino, &generation);
+	}
+	if (!err)
+		err = lfs_ino_alloc(fs, &ino, &generation);
 	if (err)
 		return err;
 	rec.ino = lfs_to32(ino);

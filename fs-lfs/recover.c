@@ -143,9 +143,12 @@ int lfs_segment_walk(struct lfs *fs, uint32_t seg, uint64_t seq, uint32_t end,
 
 /* ---- The chain --------------------------------------------------------------------------------------------------- */
 
-struct chain {
+struct lfs_chain {
 	struct link *first, **last;
 	uint64_t durable; /* the highest that any chunk names */
+	uint64_t seq;     /* the number after its last chunk's */
+	uint32_t spare;   /* the segment where it would have gone on */
+	uint64_t spare_seq;
 };
 
 static bool is_next(const struct link *l, uint64_t seq, uint64_t epoch, uint64_t epoch_expected)
@@ -178,7 +181,7 @@ static struct link *chain_next(struct lfs *fs, const struct lfs_head_disk *pos, 
 	return NULL;
 }
 
-static void chain_read(struct lfs *fs, const struct lfs_cp_disk *cp, struct chain *chain)
+static void chain_read(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain *chain)
 {
 	struct lfs_head_disk pos = cp->heads[LFS_HEAD_HOT];
 	uint64_t seq = lfs_from64(cp->chunk_seq), epoch = lfs_from64(cp->epoch);
@@ -220,7 +223,7 @@ static int data_verify(struct lfs *fs, const struct link *l)
 }
 
 /* R2: from the first chunk whose data did not all arrive on, nothing counts. */
-static void chain_cut(struct lfs *fs, struct chain *chain)
+static void chain_cut(struct lfs *fs, struct lfs_chain *chain)
 {
 	struct link **at = &chain->first;
 
@@ -274,14 +277,13 @@ static int segment_recover(struct lfs *fs, uint32_t seg, uint64_t seq, uint32_t 
 }
 
 /* R3, and tables of everything that is not closed on disk. */
-static int segments_recover(struct lfs *fs, const struct lfs_cp_disk *cp, struct chain *chain,
-			    uint32_t *spare, uint64_t *spare_seq)
+static int segments_recover(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain *chain)
 {
 	struct link *l = chain->first;
 	int err = 0;
 
-	*spare = lfs_from32(cp->heads[LFS_HEAD_HOT].next_segment);
-	*spare_seq = lfs_from64(cp->heads[LFS_HEAD_HOT].next_seq);
+	chain->spare = lfs_from32(cp->heads[LFS_HEAD_HOT].next_segment);
+	chain->spare_seq = lfs_from64(cp->heads[LFS_HEAD_HOT].next_seq);
 	for (uint32_t i = 0; i < LFS_HEADS && !err; i++) {
 		const struct lfs_head_disk *h = &cp->heads[i];
 		uint32_t seg = lfs_from32(h->segment);
@@ -295,17 +297,19 @@ static int segments_recover(struct lfs *fs, const struct lfs_cp_disk *cp, struct
 	}
 	for (struct link *k = chain->first; k && !err; k = k->next) {
 		err = lfs_seg_claim(fs, k->seg, k->segseq, LFS_HEAD_HOT);
-		*spare = k->next_seg;
-		*spare_seq = k->next_segseq;
+		chain->spare = k->next_seg;
+		chain->spare_seq = k->next_segseq;
+		chain->seq = k->seq + 1;
 	}
 	while (l && !err) {
 		uint32_t seg = l->seg;
 
 		err = segment_recover(fs, seg, l->segseq, lfs_seg_first(&fs->geo, seg), &l);
 	}
-	if (!err && *spare != LFS_NO_SEGMENT)
-		err = *spare < fs->geo.nsegs ? lfs_seg_claim(fs, *spare, *spare_seq, LFS_HEAD_HOT) :
-					       -EUCLEAN;
+	if (!err && chain->spare != LFS_NO_SEGMENT)
+		err = chain->spare < fs->geo.nsegs ?
+			      lfs_seg_claim(fs, chain->spare, chain->spare_seq, LFS_HEAD_HOT) :
+			      -EUCLEAN;
 	return err;
 }
 
@@ -346,35 +350,60 @@ static int replay_chunk(struct lfs *fs, const struct link *l)
 	return err;
 }
 
-/** lfs_recover() - Replay what the checkpoint @cp does not have. Context: mount. */
-int lfs_recover(struct lfs *fs, const struct lfs_cp_disk *cp)
+/**
+ * lfs_recover_scan() - Find the chain, and make every block readable that the checkpoint or the chain wrote.
+ * @out: NULL where there is nothing to replay. lfs_recover_replay() takes it.
+ *
+ * Context: mount, before any block of the log is read.
+ */
+int lfs_recover_scan(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain **out)
 {
-	struct chain chain = { 0 };
-	uint64_t spare_seq, seq = lfs_from64(cp->chunk_seq);
-	uint32_t spare;
+	struct lfs_chain *chain;
 	int err;
 
+	*out = NULL;
 	if (lfs_from32(cp->flags) & LFS_CP_CLEAN)
 		return 0;
-	chain_read(fs, cp, &chain);
-	chain_cut(fs, &chain);
-	fs->replaying = true;
-	err = segments_recover(fs, cp, &chain, &spare, &spare_seq);
-	for (struct link *l = chain.first; l && !err; l = l->next) {
-		err = replay_chunk(fs, l);
-		seq = l->seq + 1;
+	chain = calloc(1, sizeof(*chain));
+	if (!chain)
+		return -ENOMEM;
+	chain->seq = lfs_from64(cp->chunk_seq);
+	chain_read(fs, cp, chain);
+	chain_cut(fs, chain);
+	err = segments_recover(fs, cp, chain);
+	if (err)
+		lfs_recover_free(chain);
+	else
+		*out = chain;
+	return err;
+}
+
+void lfs_recover_free(struct lfs_chain *chain)
+{
+	while (chain && chain->first) {
+		struct link *l = chain->first;
+
+		chain->first = l->next;
+		link_free(l);
 	}
+	free(chain);
+}
+
+/** lfs_recover_replay() - Do again what the chain says. Context: mount, maps are open. */
+int lfs_recover_replay(struct lfs *fs, struct lfs_chain *chain)
+{
+	int err = 0;
+
+	if (!chain)
+		return 0;
+	fs->replaying = true;
+	for (struct link *l = chain->first; l && !err; l = l->next)
+		err = replay_chunk(fs, l);
 	fs->replaying = false;
 	for (const struct lfs_tail *t = fs->tails; t && !err; t = t->next)
 		lfs_seg_close(fs, t->seg);
-	if (!err && spare != LFS_NO_SEGMENT)
-		lfs_seg_close(fs, spare);
-	fs->head[LFS_HEAD_HOT].seq = seq;
-	while (chain.first) {
-		struct link *l = chain.first;
-
-		chain.first = l->next;
-		link_free(l);
-	}
+	if (!err && chain->spare != LFS_NO_SEGMENT)
+		lfs_seg_close(fs, chain->spare);
+	fs->head[LFS_HEAD_HOT].seq = chain->seq;
 	return err;
 }

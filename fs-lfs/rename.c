@@ -139,12 +139,13 @@ static int rename_locked(struct lfs *fs, struct move *m)
 {
 	struct lfs_record_disk rec = { .type = LFS_REC_RENAME };
 	struct lfs_time now = lfs_now(fs);
-	int err = check(m);
+	int err;
 
+	if (m->inode == m->victim)
+		return m->flags & LFS_RENAME_NOREPLACE ? -EEXIST : 0;
+	err = check(m);
 	if (err)
 		return err;
-	if (m->inode == m->victim)
-		return 0;
 	err = lfs_apply_rename(fs, m->dir, m->name, m->len, m->ndir, m->nname, m->nlen, m->inode,
 			       m->victim, m->flags, now);
 	if (err)
@@ -166,13 +167,12 @@ static int check_circle(struct lfs *fs, const struct move *m)
 {
 	int err = 0;
 
+	if (m->dir == m->ndir)
+		return 0;
 	if (S_ISDIR(m->inode->mode))
 		err = is_inside(fs, m->ndir->ino, m->inode->ino);
-	if (!err && m->victim && S_ISDIR(m->victim->mode) && m->dir != m->ndir) {
+	if (!err && m->flags & LFS_RENAME_EXCHANGE && m->victim && S_ISDIR(m->victim->mode))
 		err = is_inside(fs, m->dir->ino, m->victim->ino);
-		if (err == -EINVAL && !(m->flags & LFS_RENAME_EXCHANGE))
-			err = -ENOTEMPTY;
-	}
 	return err;
 }
 
@@ -189,7 +189,7 @@ static int rename_try(struct lfs *fs, struct move *m, uint32_t *gone)
 		err = lfs_dir_check(m->ndir, true);
 		pthread_rwlock_unlock(&m->ndir->lock);
 	}
-	if (!err && !(m->flags & LFS_RENAME_NOREPLACE && m->victim))
+	if (!err)
 		err = check_circle(fs, m);
 	if (!err) {
 		lfs_locks_add(&locks, m->dir);
