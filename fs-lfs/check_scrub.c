@@ -15,7 +15,6 @@ struct scrub {
 	struct lfs_checker *ck;
 	uint32_t seg;
 	struct lfs_seg info;
-	bool on_disk; /* its table is there; else recovery has it, or a head, in memory */
 	bool has_owners;
 	struct lfs_table_disk *table;
 	struct lfs_owners_disk *owners;
@@ -79,18 +78,26 @@ static void owner_text(const struct scrub *s, uint32_t i, char *text, size_t roo
 
 /* ---- What verifies: table, owners, headers -------------------------------------------------------------- */
 
-static bool in_memory(struct lfs *fs, uint32_t seg)
+/* A head, or a chunk on its way, has the segment's table in memory. */
+static bool in_buffer(struct lfs *fs, uint32_t seg)
 {
 	const struct lfs_segbuf *buf;
-	const struct lfs_tail *tail = fs->tails;
 
-	while (tail && tail->seg != seg)
-		tail = tail->next;
 	pthread_rwlock_rdlock(&fs->segbuf_lock);
 	for (buf = fs->segbufs; buf && buf->seg != seg; buf = buf->next)
 		;
 	pthread_rwlock_unlock(&fs->segbuf_lock);
-	return tail || buf;
+	return buf;
+}
+
+/* Recovery has. */
+static bool was_recovered(const struct lfs *fs, uint32_t seg)
+{
+	const struct lfs_tail *tail = fs->tails;
+
+	while (tail && tail->seg != seg)
+		tail = tail->next;
+	return tail;
 }
 
 /* The table as it is on disk, not as somebody in memory has mended it. */
@@ -182,9 +189,12 @@ static int tail_check(struct scrub *s)
 	uint32_t fill = 0;
 	int err, table, owners;
 
+	s->has_owners = false;
+	if (in_buffer(fs, s->seg))
+		return 0;
 	owners = lfs_owners_read(fs, s->seg, s->info.seq, s->owners);
 	s->has_owners = !owners;
-	if (!s->on_disk)
+	if (was_recovered(fs, s->seg))
 		return 0;
 	table = table_read(s);
 	err = headers_read(s, &fill);
@@ -249,7 +259,6 @@ static int segment_check(struct scrub *s)
 		err = lfs_live_in_segment(fs, s->seg, s->live);
 	if (err)
 		return lfs_is_damage(err) ? 0 : err; /* told with the books */
-	s->on_disk = s->info.state != LFS_SEG_OPEN && !in_memory(fs, s->seg);
 	err = tail_check(s);
 	if (!err)
 		blocks_check(s);
