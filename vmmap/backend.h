@@ -140,6 +140,9 @@ void vmmap_host_defer(struct vmmap_host *host, void (*fn)(void *owner, void *ptr
 /** vmmap_host_drain() - Wait for readers, free all that was retired. Before an owner goes. Context: mutator. */
 void vmmap_host_drain(struct vmmap_host *host);
 
+/** vmmap_host_serial() - A number that no other call gave: addresses are given out again, numbers are not. Context: mutator. */
+uint64_t vmmap_host_serial(struct vmmap_host *host);
+
 /** vmmap_host_pool() - The lindex pool, made when first asked for; or NULL. Context: mutator. */
 struct lindex_pool *vmmap_host_pool(struct vmmap_host *host);
 

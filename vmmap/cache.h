@@ -110,6 +110,17 @@ static inline uint64_t tlb_find(struct tlb *t, uint64_t index, uint64_t key)
 	return 0;
 }
 
+/** tlb_has() - Whether @key is there. Changes nothing. */
+static inline bool tlb_has(const struct tlb *t, uint64_t index, uint64_t key)
+{
+	const struct tlb_entry *set = t->entries + cache_set(t->mask, t->sets, index) * t->ways;
+
+	for (uint32_t i = 0; i < t->ways; i++)
+		if (set[i].key == key + 1)
+			return true;
+	return false;
+}
+
 /** tlb_fill() - Put @key in front, where tlb_find() did not find it. */
 static inline void tlb_fill(struct tlb *t, uint64_t index, uint64_t key, uint64_t word)
 {

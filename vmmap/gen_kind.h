@@ -81,20 +81,48 @@ static inline uint64_t gen_below(uint64_t *state, uint64_t n)
 }
 
 /**
- * gen_permute() - A permutation of 0 .. 2^bits - 1: each step (multiply by an odd number, fold the high half onto
- * the low one) can be undone inside @bits bits.
+ * struct gen_renumber - A permutation of 0 .. 2^bits - 1, and its inverse: each round multiplies by an odd number, and
+ * folds the high half onto the low one, which undoes itself.
  */
-static inline uint64_t gen_permute(uint64_t x, unsigned int bits, uint64_t seed)
-{
-	uint64_t mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
-	unsigned int half = (bits + 1) / 2;
+#define GEN_ROUNDS 3u
+struct gen_renumber {
+	uint64_t mask, add, times[GEN_ROUNDS], inverse[GEN_ROUNDS];
+	unsigned int half;
+};
 
-	x = (x + seed) & mask;
-	for (int round = 0; round < 3; round++) {
-		x = x * (gen_mix(seed + (uint64_t)round) | 1) & mask;
-		x ^= x >> half;
+static inline void gen_renumber_init(struct gen_renumber *r, unsigned int bits, uint64_t seed)
+{
+	r->mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+	r->add = seed & r->mask;
+	r->half = (bits + 1) / 2;
+	for (unsigned int i = 0; i < GEN_ROUNDS; i++) {
+		uint64_t x = gen_mix(seed + i) | 1, inverse = x;
+
+		/* Newton: each step doubles the bits that are right; x itself has 3. */
+		for (int step = 0; step < 5; step++)
+			inverse *= 2 - x * inverse;
+		r->times[i] = x;
+		r->inverse[i] = inverse;
+	}
+}
+
+static inline uint64_t gen_renumber(const struct gen_renumber *r, uint64_t x)
+{
+	x = (x + r->add) & r->mask;
+	for (unsigned int i = 0; i < GEN_ROUNDS; i++) {
+		x = x * r->times[i] & r->mask;
+		x ^= x >> r->half;
 	}
 	return x;
+}
+
+static inline uint64_t gen_renumber_back(const struct gen_renumber *r, uint64_t x)
+{
+	for (unsigned int i = GEN_ROUNDS; i--;) {
+		x ^= x >> r->half;
+		x = x * r->inverse[i] & r->mask;
+	}
+	return (x - r->add) & r->mask;
 }
 
 /** gen_log2() - Floor. */

@@ -46,10 +46,12 @@ static int lay_scattered(struct laying *l, const struct vmmap_region *r, uint8_t
 {
 	unsigned int in_unit = shift - VMMAP_SHIFT_4K;
 	uint64_t first = r->va >> VMMAP_SHIFT_4K;
+	struct gen_renumber order;
 	int err = 0;
 
+	gen_renumber_init(&order, l->frame_bits - in_unit, l->seed);
 	for (uint64_t i = 0; i < r->bytes >> shift && !err; i++) {
-		uint64_t unit = gen_permute(l->next++, l->frame_bits - in_unit, l->seed);
+		uint64_t unit = gen_renumber(&order, l->next++);
 
 		err = add(l, first + (i << in_unit), unit << in_unit, UINT64_C(1) << in_unit,
 			  shift);

@@ -13,7 +13,7 @@
 /** struct position - Of the next access. */
 struct position {
 	uint64_t base, units, at;
-	unsigned int bits;
+	struct gen_renumber order;
 };
 
 static int init_array(struct vmmap_gen *g, uint64_t unit_bytes)
@@ -25,7 +25,7 @@ static int init_array(struct vmmap_gen *g, uint64_t unit_bytes)
 	g->state = p;
 	p->base = gen_region(g, g->footprint);
 	p->units = g->regions[0].bytes / unit_bytes;
-	p->bits = gen_log2(p->units);
+	gen_renumber_init(&p->order, gen_log2(p->units), g->seed);
 	return 0;
 }
 
@@ -54,7 +54,7 @@ static int step_chase(struct vmmap_gen *g)
 {
 	struct position *p = g->state;
 
-	gen_read(g, p->base + NODE_BYTES * gen_permute(p->at++, p->bits, g->seed), WORD_BYTES);
+	gen_read(g, p->base + NODE_BYTES * gen_renumber(&p->order, p->at++), WORD_BYTES);
 	return 0;
 }
 

@@ -382,7 +382,7 @@ static int check_table(struct walk *w, uint64_t pa, uint64_t from, unsigned int 
 			return refuse_table(w, pa, from, level, va,
 					    "a table that is not above itself (a loop)");
 	if (++w->tables > VMMAP_GUEST_TABLES)
-		return refuse_table(w, pa, from, level, va, "at most 4194304 tables");
+		return refuse_table(w, pa, from, level, va, "at most 1048576 tables");
 	return 0;
 }
 

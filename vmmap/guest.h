@@ -67,7 +67,7 @@ struct vmmap_guest_leaf {
  * Cost: Bounded: at most VMMAP_GUEST_TABLES tables are visited, then -EUCLEAN.
  * Return: 0, @visit's value, -EUCLEAN with @why.
  */
-#define VMMAP_GUEST_TABLES (UINT64_C(1) << 22)
+#define VMMAP_GUEST_TABLES (UINT64_C(1) << 20)
 int vmmap_guest_walk(const struct vmmap_guest *guest, uint64_t cr3, unsigned int levels,
 		     int (*visit)(void *ctx, const struct vmmap_guest_leaf *leaf), void *ctx,
 		     struct vmmap_refusal *why);

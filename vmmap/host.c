@@ -118,6 +118,11 @@ void vmmap_host_retire(struct vmmap_host *host, void *ptr, size_t bytes)
 		vmmap_host_defer(host, NULL, NULL, ptr, bytes);
 }
 
+uint64_t vmmap_host_serial(struct vmmap_host *host)
+{
+	return ++host->serials;
+}
+
 /* ---- Life cycle --------------------------------------------------------------------------------- */
 
 struct lindex_pool *vmmap_host_pool(struct vmmap_host *host)

@@ -32,6 +32,7 @@ struct vmmap_host {
 	struct lindex_allocator allocator, counted; /* the caller's; the same under the cap */
 	uint64_t cap_bytes;
 	uint32_t flags, spaces;
+	uint64_t serials; /* tables numbered so far: vmmap_host_serial() */
 	_Atomic uint64_t used;
 
 	/* The mutator's. */

@@ -9,7 +9,8 @@
  *     walk-cache LEVEL ENTRIES WAYS CYCLES # radix: holds entries of LEVEL 5..2 (2: those that point to last-level tables)
  *     model-cache ENTRIES WAYS CYCLES      # lindex: models of at most 16 bytes
  *     cuckoo-cache SIZE ENTRIES WAYS CYCLES # ecpt: walk-table entries that tell ways; SIZE 2M or 1G
- *     model CYCLES [overlapped]            # to evaluate a model; overlapped: done while the L2 TLB is searched
+ *     model CYCLES                         # to evaluate a model: multiply, shift, add
+ *     walk-start after|overlapped          # walk caches (and models) are asked after the L2 TLB, or beside it
  *     cache BYTES WAYS CYCLES              # data caches, the nearest first; BYTES as in 48K, 2M; lines of 64 bytes
  *     dram CYCLES
  *     latencies total|added                # CYCLES of a cache: all until data is there, or what this level adds
@@ -37,10 +38,11 @@ static const struct {
 		      "walk-cache 4 32 4 1\n"
 		      "walk-cache 3 32 4 1\n"
 		      "walk-cache 2 32 4 1\n"
-		      "model-cache 96 4 1\n"
+		      "model-cache 96 0 1\n"
 		      "cuckoo-cache 2M 16 0 1\n"
 		      "cuckoo-cache 1G 2 0 1\n"
-		      "model 4 overlapped\n"
+		      "model 4\n"
+		      "walk-start overlapped\n"
 		      "cache 48K 12 4\n"
 		      "cache 2M 16 12\n"
 		      "cache 8M 16 35\n"
@@ -58,7 +60,8 @@ static const struct {
 		      "model-cache 46 0 1\n"
 		      "cuckoo-cache 2M 16 0 1\n"
 		      "cuckoo-cache 1G 2 0 1\n"
-		      "model 4 overlapped\n"
+		      "model 4\n"
+		      "walk-start overlapped\n"
 		      "cache 48K 12 5\n"
 		      "cache 512K 8 10\n"
 		      "cache 2M 16 20\n"
@@ -71,8 +74,8 @@ static const struct {
 		    "l1-tlb 4K 64 4 2\n"
 		    "l1-tlb 2M 32 4 2\n"
 		    "l1-tlb 1G 4 0 2\n"
-		    "l2-tlb 4K 1024 12 12\n"
-		    "l2-tlb 2M 1024 12 12\n"
+		    "l2-tlb 4K 1020 12 12 # of 1024: whole sets\n"
+		    "l2-tlb 2M 1020 12 12 # of 1024: whole sets\n"
 		    "l2-tlb 1G 16 4 12\n"
 		    "walk-cache 4 32 0 4\n"
 		    "walk-cache 3 32 0 4\n"
@@ -80,7 +83,8 @@ static const struct {
 		    "model-cache 96 0 4\n"
 		    "cuckoo-cache 2M 16 0 4\n"
 		    "cuckoo-cache 1G 2 0 4\n"
-		    "model 4 overlapped\n"
+		    "model 4\n"
+		    "walk-start overlapped\n"
 		    "cache 32K 8 2\n"
 		    "cache 512K 8 16\n"
 		    "cache 2M 16 56\n"
@@ -222,13 +226,16 @@ static const char *take_cuckoo_cache(struct vmmap_machine *m, struct cursor *c)
 
 static const char *take_model(struct vmmap_machine *m, struct cursor *c)
 {
-	struct cursor word;
+	return take_number(c, MOST_CYCLES, &m->model_cycles) ? NULL :
+							       "CYCLES, a number up to 100000";
+}
 
-	if (!take_number(c, MOST_CYCLES, &m->model_cycles))
-		return "CYCLES, a number up to 100000";
-	word = take_word(c);
-	m->model_overlapped = is_word(word, "overlapped");
-	return m->model_overlapped || word.at == word.end ? NULL : "overlapped, or nothing";
+static const char *take_walk_start(struct vmmap_machine *m, struct cursor *c)
+{
+	struct cursor word = take_word(c);
+
+	m->walk_overlapped = is_word(word, "overlapped");
+	return m->walk_overlapped || is_word(word, "after") ? NULL : "after or overlapped";
 }
 
 static bool take_bytes(struct cursor word, uint64_t *bytes)
@@ -325,6 +332,7 @@ static const struct {
 	{ "model-cache", take_model_cache },
 	{ "cuckoo-cache", take_cuckoo_cache },
 	{ "model", take_model },
+	{ "walk-start", take_walk_start },
 	{ "cache", take_cache },
 	{ "dram", take_dram },
 	{ "latencies", take_latencies },
@@ -336,7 +344,7 @@ static int take_line(const struct input *in, struct cursor c, struct vmmap_machi
 {
 	struct cursor line = c, name = take_word(&c), rest;
 	const char *problem = "a setting (l1-tlb, l2-tlb, walk-cache, model-cache, cuckoo-cache, "
-			      "model, cache, dram, latencies, radix, name, note)";
+			      "model, walk-start, cache, dram, latencies, radix, name, note)";
 
 	if (name.at == name.end)
 		return 0;

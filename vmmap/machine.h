@@ -41,7 +41,7 @@ struct vmmap_machine {
 	struct vmmap_machine_array walk_caches[6], cuckoo_caches[4], model_cache;
 	struct vmmap_machine_array caches[VMMAP_MACHINE_CACHES];
 	uint32_t n_tlbs, n_caches, dram_cycles, model_cycles, radix_levels;
-	bool model_overlapped, latencies_add;
+	bool walk_overlapped, latencies_add;
 };
 
 /** vmmap_machine_name() - Name of profile @i, or NULL behind the last. The first is the default. */

@@ -20,6 +20,8 @@
 #define MODEL_BYTES 16u
 #define CACHE_IDS   6u
 
+#define AHEAD 32u /* accesses looked at together */
+
 static const uint8_t class_shift[CLASSES] = { VMMAP_4K, VMMAP_2M, VMMAP_1G };
 
 /** struct probe - One look into a TLB: for pages of one size. */
@@ -38,6 +40,17 @@ struct side {
 	struct cache first_cache;
 };
 
+/**
+ * struct walk_ahead - A translation and its walk, made before they are needed.
+ * @va:   The address that will be accessed. @n: steps; of the ideal table none, but @line.
+ */
+struct walk_ahead {
+	uint64_t va, line;
+	struct vmmap_answer answer;
+	int n;
+	struct vmmap_step steps[VMMAP_STEPS_MAX];
+};
+
 struct vmmap_sim {
 	struct vmmap_machine machine;
 	struct vmmap_space *space;
@@ -51,6 +64,8 @@ struct vmmap_sim {
 	uint32_t level_cycles[VMMAP_SIM_LEVELS];
 	struct cache walk_caches[CACHE_IDS]; /* by id of struct vmmap_step; ways 0: none */
 	struct vmmap_sim_counts counts;
+	struct walk_ahead ahead[AHEAD];
+	unsigned int n_ahead, at_ahead;
 };
 
 /* ---- Lines ------------------------------------------------------------------------------------- */
@@ -139,25 +154,89 @@ static uint32_t do_steps(struct vmmap_sim *s, const struct vmmap_step *steps, in
 }
 
 /* Where nothing is mapped the walk is as long as it takes to see that. Return: cycles. */
-static uint32_t walk(struct vmmap_sim *s, uint64_t va)
+static uint32_t walk(struct vmmap_sim *s, const struct walk_ahead *w)
 {
 	uint32_t lines = 0, cycles;
 
 	if (s->ideal) {
-		cycles = touch_table(s, vmmap_ideal_line(s->ideal, va));
+		cycles = touch_table(s, w->line);
 		lines = 1;
 	} else {
-		struct vmmap_step steps[VMMAP_STEPS_MAX];
-		int n = vmmap_hardware_walk(s->space, va, steps);
-
 		cycles = s->walk_start_cycles;
-		cycles += do_steps(s, steps, first_step(s, steps, n), n, &lines);
+		cycles += do_steps(s, w->steps, first_step(s, w->steps, w->n), w->n, &lines);
 	}
 	s->counts.walks++;
 	s->counts.walk_accesses += lines;
 	s->counts.histogram[lines < VMMAP_SIM_STEPS ? lines : VMMAP_SIM_STEPS - 1]++;
 	s->counts.walk_cycles += cycles;
 	return cycles;
+}
+
+/* ---- Looking ahead ----------------------------------------------------------------------------- */
+
+/*
+ * A space of gigabytes has tables that no cache of the machine at hand holds, so that each simulated walk waits for memory. But
+ * translations do not depend on what is simulated: those of the next accesses are made together, so that they
+ * wait together. It changes no count.
+ */
+
+static void prefetch_lines(const struct vmmap_sim *s, uint64_t line)
+{
+	for (unsigned int i = 1; i < s->machine.n_caches; i++) {
+		const struct cache *c = &s->shared[i];
+		const uint64_t *set = c->keys + (line & c->mask) * c->ways;
+
+		__builtin_prefetch(set);
+		__builtin_prefetch(set + c->ways - 1);
+	}
+}
+
+static void make_walk(struct vmmap_sim *s, struct walk_ahead *w)
+{
+	w->n = 0;
+	if (w->answer.fault.kind == VMMAP_FAULT_NONCANONICAL)
+		return;
+	prefetch_lines(s, w->answer.pa >> LINE_SHIFT);
+	if (s->ideal)
+		w->line = vmmap_ideal_line(s->ideal, w->va);
+	else
+		w->n = vmmap_hardware_walk(s->space, w->va, w->steps);
+	if (w->n)
+		w->line = w->steps[w->n - 1].addr >> LINE_SHIFT;
+	prefetch_lines(s, TABLE_LINES + w->line);
+}
+
+/* Translates and walks for @n addresses, s->ahead[].va. */
+static void make_walks(struct vmmap_sim *s, unsigned int n)
+{
+	struct vmmap_answer answers[AHEAD];
+	vmmap_va_t vas[AHEAD] = { 0 };
+
+	s->n_ahead = n;
+	s->at_ahead = 0;
+	if (!n)
+		return;
+	for (unsigned int i = 0; i < n; i++)
+		vas[i] = s->ahead[i].va;
+	vmmap_translate_batch(s->space, vas, n, VMMAP_READ | VMMAP_PEEK, answers);
+	for (unsigned int i = 0; i < n; i++) {
+		s->ahead[i].answer = answers[i];
+		make_walk(s, &s->ahead[i]);
+	}
+}
+
+/* The walk of @va's page: among those made ahead, or made now. */
+static const struct walk_ahead *walk_of(struct vmmap_sim *s, uint64_t va)
+{
+	for (unsigned int i = s->at_ahead; i < s->n_ahead; i++) {
+		if ((s->ahead[i].va ^ va) < VMMAP_PAGE_BYTES) {
+			s->at_ahead = i;
+			return &s->ahead[i];
+		}
+	}
+	s->ahead[0].va = va;
+	make_walks(s, 1);
+	return &s->ahead[0];
 }
 
 /* ---- TLBs -------------------------------------------------------------------------------------- */
@@ -177,6 +256,14 @@ static inline uint64_t probe_all(const struct probe *probes, unsigned int n, uin
 			return word;
 	}
 	return 0;
+}
+
+/* probe_all() of one probe, but that nothing moves. */
+static inline bool peek(const struct probe *probe, uint64_t va)
+{
+	uint64_t page = va >> class_shift[probe->class];
+
+	return tlb_has(probe->tlb, page, tlb_key(page, probe->class));
 }
 
 /*
@@ -215,24 +302,23 @@ static uint64_t frame_of(uint64_t word, uint64_t va)
 /* Return: the word of a page that was in no TLB, 0 after a fault. */
 static uint64_t walk_and_fill(struct vmmap_sim *s, struct side *side, uint64_t va)
 {
-	struct vmmap_answer a;
-	int err = vmmap_translate(s->space, va, VMMAP_READ | VMMAP_PEEK, &a);
-	uint64_t pfn;
+	const struct walk_ahead *w = walk_of(s, va);
+	const struct vmmap_answer *a = &w->answer;
+	uint64_t pfn = a->pa >> VMMAP_4K;
 
-	if (err && a.fault.kind == VMMAP_FAULT_NONCANONICAL) {
+	if (a->fault.kind == VMMAP_FAULT_NONCANONICAL) {
 		s->counts.noncanonical++; /* no walk begins */
 		return 0;
 	}
-	s->counts.mmu_cycles += walk(s, va);
-	if (err) {
-		s->counts.not_present += a.fault.kind == VMMAP_FAULT_NOT_PRESENT;
-		s->counts.permission += a.fault.kind != VMMAP_FAULT_NOT_PRESENT;
+	s->counts.mmu_cycles += walk(s, w);
+	if (a->fault.kind != VMMAP_FAULT_NONE) {
+		s->counts.not_present += a->fault.kind == VMMAP_FAULT_NOT_PRESENT;
+		s->counts.permission += a->fault.kind != VMMAP_FAULT_NOT_PRESENT;
 		return 0;
 	}
-	pfn = a.pa >> VMMAP_4K;
-	fill(s->l2_probes, s->n_l2, va, pfn, &a);
-	fill(side->probes, s->n_l1, va, pfn, &a);
-	return pfn << 16 | VMMAP_4K << 8 | a.prot;
+	fill(s->l2_probes, s->n_l2, va, pfn, a);
+	fill(side->probes, s->n_l1, va, pfn, a);
+	return pfn << 16 | VMMAP_4K << 8 | a->prot;
 }
 
 static inline uint64_t translate(struct vmmap_sim *s, struct side *side, uint64_t va)
@@ -282,19 +368,60 @@ static inline void access_page(struct vmmap_sim *s, uint64_t va, uint32_t bytes,
 	s->counts.permission += word != 0;
 }
 
+static inline void access_one(struct vmmap_sim *s, const struct vmmap_access *a)
+{
+	uint64_t va = a->va;
+	uint32_t left = a->size, in_page = (uint32_t)(VMMAP_PAGE_BYTES - (va & PAGE_MASK));
+
+	if (left > in_page) {
+		access_page(s, va, in_page, a->kind);
+		va += in_page;
+		left -= in_page;
+	}
+	access_page(s, va, left, a->kind);
+}
+
+/* Whether @va looks as if it would miss all TLBs. Changes nothing. */
+static inline bool may_walk(const struct vmmap_sim *s, const struct side *side, uint64_t va)
+{
+	for (unsigned int i = 0; i < s->n_l1; i++)
+		if (peek(&side->probes[i], va))
+			return false;
+	for (unsigned int i = 0; i < s->n_l2; i++)
+		if (peek(&s->l2_probes[i], va))
+			return false;
+	return true;
+}
+
+/* Walks for the next @n accesses, as far as they can be foreseen: the first page of each. */
+static void look_ahead(struct vmmap_sim *s, const struct vmmap_access *a, size_t n)
+{
+	uint64_t last = UINT64_MAX;
+	unsigned int pages = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t page = a[i].va >> VMMAP_4K;
+
+		if (page == last)
+			continue;
+		last = page;
+		if (may_walk(s, &s->sides[a[i].kind == VMMAP_KIND_FETCH], a[i].va))
+			s->ahead[pages++].va = a[i].va;
+	}
+	make_walks(s, pages);
+}
+
 void vmmap_sim_run(struct vmmap_sim *s, const struct vmmap_access *a, size_t n)
 {
 	s->counts.accesses += n;
-	for (; n; n--, a++) {
-		uint64_t va = a->va;
-		uint32_t left = a->size, in_page = (uint32_t)(VMMAP_PAGE_BYTES - (va & PAGE_MASK));
+	while (n) {
+		size_t now = n < AHEAD ? n : AHEAD;
 
-		if (left > in_page) {
-			access_page(s, va, in_page, a->kind);
-			va += in_page;
-			left -= in_page;
-		}
-		access_page(s, va, left, a->kind);
+		look_ahead(s, a, now);
+		for (size_t i = 0; i < now; i++)
+			access_one(s, &a[i]);
+		a += now;
+		n -= now;
 	}
 }
 
@@ -388,8 +515,10 @@ static int make_walk_caches(struct vmmap_sim *s)
 		err = cache_init(&s->walk_caches[id], of[id]->entries, of[id]->ways);
 		cycles = of[id]->cycles > cycles ? of[id]->cycles : cycles;
 	}
-	if (of[1] && !s->machine.model_overlapped)
-		cycles += s->machine.model_cycles;
+	cycles += of[1] ? s->machine.model_cycles : 0;
+	/* Address in, entry of a walk cache or line of a table out: the L2 TLB's answer is not needed for that. */
+	if (s->machine.walk_overlapped)
+		cycles = cycles > s->l2_cycles ? cycles - s->l2_cycles : 0;
 	s->walk_start_cycles = cycles;
 	return err;
 }

@@ -170,11 +170,15 @@ void vmmap_snapshot_destroy(struct vmmap_snapshot *snap)
 
 /* ---- Reading ----------------------------------------------------------------------------------- */
 
+/* QEMU's lines first: their address and colon look like a field of a textproto, too. */
 static const struct snapshot_reader *find_reader(const unsigned char *bytes, size_t len)
 {
-	for (int i = VMMAP_SNAPSHOT_ANY + 1; i < VMMAP_SNAPSHOT_FORMATS; i++)
-		if (readers[i]->matches(bytes, len))
-			return readers[i];
+	static const struct snapshot_reader *const order[] = { &snapshot_qemu, &snapshot_runs,
+							       &snapshot_v2p };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+		if (order[i]->matches(bytes, len))
+			return order[i];
 	return NULL;
 }
 

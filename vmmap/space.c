@@ -8,8 +8,11 @@
 #include <string.h>
 
 static const struct vmmap_backend *const backends[] = {
+	&vmmap_backend_lindex,
 	&vmmap_backend_radix4,
 	&vmmap_backend_radix5,
+	&vmmap_backend_btree,
+	&vmmap_backend_ecpt,
 };
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
@@ -195,16 +198,20 @@ static int check_shift(vmmap_vpn_t vpn, uint64_t pages, vmmap_pfn_t pfn, unsigne
 	return (vpn | pages | pfn) % vmmap_shift_pages(shift) ? -EINVAL : 0;
 }
 
+static int is_mapped(void *ctx, const struct vmmap_piece *p)
+{
+	(void)ctx;
+	(void)p;
+	return -EEXIST;
+}
+
 static int check_hole(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pages)
 {
-	for (vmmap_vpn_t at = vpn; at < vpn + pages;) {
-		struct vmmap_piece p;
+	struct vmmap_piece p;
 
-		if (s->backend->lookup(s->table, at, &p) == 0)
-			return -EEXIST;
-		at = p.vpn + p.pages;
-	}
-	return 0;
+	if (pages == 1)
+		return s->backend->lookup(s->table, vpn, &p) ? 0 : -EEXIST;
+	return space_scan(s, vpn, pages, is_mapped, NULL);
 }
 
 static bool cuts_page(const struct vmmap_space *s, vmmap_vpn_t border)

@@ -11,7 +11,7 @@
  *     16  u64[2] destination addresses, 0: none              bit  17      device memory
  *     32  u64[4] source addresses, 0: none                   bits 18..63  zero
  *
- * Where it matters for sniffing: a foreign file fits neither for long.
+ * A foreign file fits neither for long.
  */
 #include "trace_format.h"
 
@@ -33,15 +33,22 @@ static uint64_t u64_at(const unsigned char *bytes)
 	return le64toh(word);
 }
 
+/* In 57 bits. An address that is not was never accessed: such bytes are something else. */
+static bool is_canonical(uint64_t va)
+{
+	return (int64_t)va >> 56 == 0 || (int64_t)va >> 56 == -1;
+}
+
 /* ---- ChampSim ---------------------------------------------------------------------------------- */
 
 static bool champsim_is_sound(const unsigned char *r)
 {
-	bool sound = r[8] <= 1 && r[9] <= r[8] && u64_at(r);
+	bool sound = r[8] <= 1 && r[9] <= r[8] && u64_at(r) && is_canonical(u64_at(r));
 
 	for (unsigned int i = 2; i < 8; i++)
-		sound = sound && u64_at(r + 8 * i) <= UINT64_MAX - (CHAMPSIM_OPERAND - 1);
-	return sound && u64_at(r) <= UINT64_MAX - (CHAMPSIM_FETCH - 1);
+		sound = sound && is_canonical(u64_at(r + 8 * i)) &&
+			access_size_is_sound(u64_at(r + 8 * i), CHAMPSIM_OPERAND);
+	return sound && access_size_is_sound(u64_at(r), CHAMPSIM_FETCH);
 }
 
 /* Return: accesses stored. */
@@ -70,7 +77,7 @@ static bool vapa_is_sound(const unsigned char *r)
 {
 	uint64_t how = u64_at(r + 16), size = how >> 8 & 0xff;
 
-	return how >> 18 == 0 && size && (size & (size - 1)) == 0 &&
+	return how >> 18 == 0 && size && (size & (size - 1)) == 0 && is_canonical(u64_at(r)) &&
 	       access_size_is_sound(u64_at(r), size);
 }
 
@@ -94,14 +101,15 @@ struct record {
 
 static const struct record champsim = {
 	CHAMPSIM_BYTES,
-	"a ChampSim record (ip not 0, branch 0 or 1, taken only of a branch)",
+	"a ChampSim record (canonical addresses, ip not 0, branch 0 or 1, taken only if a branch)",
 	champsim_is_sound,
 	champsim_record,
 };
 
 static const struct record vapa = {
 	VAPA_BYTES,
-	"a VA/PA record (size a power of two up to 128, bits 18..63 of the last word 0)",
+	"a VA/PA record (canonical address, size a power of two up to 128, bits 18..63 of the last "
+	"word 0)",
 	vapa_is_sound,
 	vapa_record,
 };

@@ -18,7 +18,7 @@ load()
 {
 	[ -e /lib/order ] || return
 	while read -r module; do
-		insmod "/lib/$module" || echo "init: $module does not load"
+		insmod /lib/$module || echo "init: $module does not load"
 	done </lib/order
 }
 
@@ -31,7 +31,7 @@ else
 	mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 share /share
 fi
 task=$(sed 's/.* task=\([^ ]*\).*/\1/' /proc/cmdline)
-sh /task $(echo "$task" | tr , ' ')
+sh /task $(echo "$task" | tr % ' ')
 echo "guest: status $?"
 sync
 # QEMU is told not to reboot; user-mode Linux would.

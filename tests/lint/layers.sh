@@ -5,8 +5,8 @@
 #
 #   lindex/*            lindex's own headers, nothing else; <...> only in the files named below
 #   vmmap, fs-lfs       lindex.h; never each other
-#   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h
-#   kernel              lindex and <linux/...>
+#   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
+#   kernel              lindex and <linux/...>; kernel/test anything: it runs tests/ in there
 #   bench, examples     public headers; the data of bench also the readers of lindex/tools
 #   tests               anything
 
@@ -33,11 +33,13 @@ allowed()
 	lindex/*)
 		[[ $inc == \"* && $name != */* && -f lindex/$name ]] ;;
 	vmmap/tools/*)
-		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim)\.h$ || -f $dir/$name ]] ;;
+		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim|guest)\.h$ || -f $dir/$name ]] ;;
 	fs-lfs/fuse/* | fs-lfs/tools/*)
 		[[ $inc == \<* || $name == lfs.h || -f $dir/$name ]] ;;
 	vmmap/* | fs-lfs/*)
 		[[ ($inc == \<* && $inc != *fuse*) || $name == lindex.h || -f $dir/$name ]] ;;
+	kernel/test/*)
+		true ;;
 	kernel/*)
 		[[ $inc == \<* || $name == ../lindex/* || $name == lindex.h || -f $dir/$name ]] ;;
 	bench/dataset*.c | bench/bench_main.c)

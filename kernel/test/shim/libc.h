@@ -89,7 +89,7 @@ static inline char *fgets(char *line, int room, FILE *file)
 #define fprintf(file, ...) ((void)(file), pr_info("# " __VA_ARGS__))
 #define printf(...)        pr_info("# " __VA_ARGS__)
 
-/* Memory maps: vmalloc() leaves a page without a mapping behind each area, as the suites want it. */
+/* Memory maps: plain memory. */
 #define PROT_NONE     0
 #define PROT_READ     1
 #define PROT_WRITE    2
