@@ -285,7 +285,8 @@ static int array_update(u64 first, u64 last, u64 value)
 	if (to < cell_count && cells[to].first <= last) {
 		if (cells[to].last > last)
 			fresh[n++] = (struct cell){ last + 1, cells[to].last,
-						    cells[to].value + (last + 1 - cells[to].first) };
+						    cells[to].value +
+							    (last + 1 - cells[to].first) };
 		to++;
 	}
 	memmove(cells + from + n, cells + to, (cell_count - to) * sizeof(*cells));
@@ -315,6 +316,10 @@ static const struct bench_structure array_structure = {
 };
 
 const struct bench_structure *const bench_structures[] = {
-	&lindex_structure, &xarray_structure, &maple_structure, &array_structure,
+	&lindex_structure,
+	&xarray_structure,
+	&maple_structure,
+	&array_structure,
 };
+
 const unsigned int bench_structure_count = ARRAY_SIZE(bench_structures);
