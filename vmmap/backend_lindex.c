@@ -1183,9 +1183,9 @@ static int lx_fork(void *table, void **out)
 	lx_hints_fill(child, base);
 	view_publish(t, mine);
 	if (old_base) {
+		vmmap_host_drain(t->host); /* nobody is in the old directories any more */
 		lx_layer_put(t, old_own);
 		lx_layer_put(t, old_base);
-		vmmap_host_drain(t->host);
 		lx_ids_keep(t, base);
 	}
 	*out = child;

@@ -126,10 +126,16 @@ static void cached(struct vmmap_step *step, uint64_t key)
 	step->key = key;
 }
 
-/* A model leads to a region, or is a long run itself, or leads to a leaf and says which line of it. */
+/*
+ * A model leads to a region, or is a long run itself, or leads to a node below and says which line of it: the last line that was read
+ * of each node gives the model of the next.
+ */
 static void cache_model(struct vmmap_step *steps, int n, int leaf, const struct lindex_run *run,
 			const struct packed *p)
 {
+	for (int i = 1; i < n; i++)
+		if (steps[i].level < steps[i - 1].level)
+			cached(&steps[i - 1], steps[i].addr / LINDEX_PAGE_BYTES << 2 | 3);
 	if (p)
 		cached(&steps[n - 1], p->addr << 2);
 	else if (leaf < 0 || run->last - run->first + 1 >= MODEL_RUN)
