@@ -268,11 +268,12 @@ static struct lfs_seg *seg_of(struct lfs *fs, uint64_t daddr, struct lfs_group *
 
 static void segment_free(struct lfs *fs)
 {
+	uint64_t place = place_of(fs, "holes");
 	struct lfs_group *group;
 	struct lfs_seg *seg;
 
-	CHECK(!lfs_checkpoint(fs), "checkpoint"); /* heads have their segments, and do not take this one */
-	seg = seg_of(fs, place_of(fs, "holes"), &group);
+	CHECK(!lfs_checkpoint(fs), "checkpoint"); /* every head has its segment then, and takes no other */
+	seg = seg_of(fs, place, &group);
 	seg->state = LFS_SEG_FREE;
 	group->nfree++;
 }

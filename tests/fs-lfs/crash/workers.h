@@ -3,6 +3,7 @@
 #ifndef CRASH_WORKERS_H
 #define CRASH_WORKERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define WORKERS_MAX      64
@@ -14,10 +15,14 @@
  *            alarm() for each: what is killed by it hangs.
  * @progress: In the parent, now and then; may be NULL.
  * @most_deaths: After so many, no process takes a dead one's place.
+ * @quiet:    Do not print deaths; stderr of the processes is thrown away.
+ * @first:    NULL, or where to say what died, if nothing is there (WORKERS_ID_BYTES + 60).
  */
 struct workers {
 	int jobs;
 	uint64_t most_deaths;
+	bool quiet;
+	char *first;
 	void (*work)(void *ctx, char *current);
 	void (*progress)(void *ctx);
 	void *ctx;
