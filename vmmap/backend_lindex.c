@@ -114,19 +114,20 @@ static int lx_lookup(const void *table, vmmap_vpn_t vpn, struct vmmap_piece *pie
 
 /* ---- Translation ---------------------------------------------------------------------------------------------- */
 
-static void mark(struct lx *t, struct packed *p, struct packed_place at, vmmap_vpn_t vpn,
-		 uint32_t bits)
+static void mark(struct lx *t, const struct lx_spot *spot, vmmap_vpn_t vpn, uint32_t bits)
 {
-	if (!bits || (p && p->owner == t->serial && packed_mark(p, at, bits)))
+	struct packed *p = spot->region;
+
+	if (!bits ||
+	    (p && p->owner == t->serial && packed_mark(p, packed_place(p, spot->slot), bits)))
 		return;
-	vmmap_ad_mark(&t->ad, vpn, bits);
+	vmmap_ad_mark(&t->ad, vpn, spot->piece.shift, bits);
 }
 
 /* Through the directory. */
 static __attribute__((noinline)) uint64_t translate_found(struct lx *t, vmmap_vpn_t vpn,
 							  struct vmmap_want want)
 {
-	struct packed_place at = { 0 };
 	struct lx_spot spot;
 	uint64_t word;
 
@@ -134,11 +135,8 @@ static __attribute__((noinline)) uint64_t translate_found(struct lx *t, vmmap_vp
 		return 0;
 	word = VMMAP_WORD(spot.piece.pfn + (vpn - spot.piece.vpn), spot.piece.prot,
 			  spot.piece.shift);
-	if (!vmmap_want_served(want, word))
-		return word;
-	if (spot.region)
-		at = packed_place(spot.region, spot.slot);
-	mark(t, spot.region, at, vpn & ~(vmmap_shift_pages(spot.piece.shift) - 1), want.mark);
+	if (vmmap_want_served(want, word))
+		mark(t, &spot, vpn, want.mark);
 	return word;
 }
 
@@ -170,7 +168,7 @@ static inline uint64_t translate_hinted(struct lx *t, struct packed *p, struct p
 	if (__builtin_expect(!vmmap_want_served(want, word), 0) || !want.mark)
 		return word;
 	if (__builtin_expect(e & LX_HINT_FOREIGN, 0) || !packed_mark(p, at, want.mark))
-		vmmap_ad_mark(&t->ad, vpn, want.mark);
+		vmmap_ad_mark(&t->ad, vpn, VMMAP_4K, want.mark);
 	return word;
 }
 
@@ -858,7 +856,7 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	if (err)
 		return err;
 	if (bits)
-		vmmap_ad_mark(&t->ad, vpn, bits);
+		vmmap_ad_mark(&t->ad, vpn, spot.piece.shift, bits);
 	if (spot.piece.shift == VMMAP_4K)
 		lx_pack_window(t, vpn, tag);
 	lx_job_step(t);

@@ -142,8 +142,7 @@ static inline uint64_t packed_mask(const struct packed *p, struct packed_place a
 static inline bool packed_mark(struct packed *p, struct packed_place at, uint32_t bits)
 {
 	_Atomic uint64_t *word = at.line + (PACKED_WORDS - 1);
-	uint64_t mask = (uint64_t)(bits & 1) << at.index | (uint64_t)(bits >> 1 & 1)
-								   << (PACKED_DIRTY_AT + at.index);
+	uint64_t mask = packed_mask(p, at, bits);
 
 	/* Looked at first: almost always they are set. */
 	if (__builtin_expect((atomic_load_explicit(word, memory_order_relaxed) & mask) == mask, 1))
