@@ -650,7 +650,8 @@ Test(check, each_inconsistency_is_found_and_repaired_once)
 static bool is_mended(uint8_t kind)
 {
 	return kind == ANATOMY_super || kind == ANATOMY_checkpoint || kind == ANATOMY_gdir ||
-	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners;
+	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners || kind == ANATOMY_chunk ||
+	       kind == ANATOMY_rest;
 }
 
 static bool is_in_use(const struct lfs_anatomy *a, uint64_t block)
