@@ -157,8 +157,11 @@ __attribute__((format(printf, 1, 2))) void rows_note(const char *fmt, ...);
 /** rows_show() - Print what was added since the last call, as one table with one head. */
 void rows_show(void);
 
-/** rows_write() - JSON and CSV as asked for. Return: how many rows had a wrong answer. */
-unsigned int rows_write(const struct config *cfg);
+/** rows_write() - What there is so far, as JSON and CSV as asked for. */
+void rows_write(const struct config *cfg);
+
+/** rows_verdict() - Print how many rows there are. Return: how many had a wrong answer. */
+unsigned int rows_verdict(void);
 
 /* ---- bench_lookup.c ------------------------------------------------------------------------ */
 

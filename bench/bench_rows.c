@@ -464,15 +464,18 @@ static void write_file(const char *path, const struct config *cfg,
 		reject("%s: cannot write: %s", path, strerror(errno));
 }
 
-unsigned int rows_write(const struct config *cfg)
+void rows_write(const struct config *cfg)
+{
+	write_file(cfg->json, cfg, write_json);
+	write_file(cfg->csv, cfg, write_csv);
+}
+
+unsigned int rows_verdict(void)
 {
 	unsigned int wrong = 0;
 
-	rows_show();
 	for (size_t i = 0; i < rows.n; i++)
 		wrong += !rows.at[i].row.checked;
 	printf("\n%zu rows, %u with a wrong answer\n", rows.n, wrong);
-	write_file(cfg->json, cfg, write_json);
-	write_file(cfg->csv, cfg, write_csv);
 	return wrong;
 }

@@ -5,6 +5,7 @@
  * values after a walk over every run.
  */
 #include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/crc32.h>
 #include <linux/ktime.h>
 #include <linux/log2.h>
@@ -71,8 +72,8 @@ static int header_says(const struct dm_lindex_header *h, struct dm_dev *meta, se
 	}
 	if (le32_to_cpu(h->crc32) != crc) {
 		*why = "header is damaged";
-		DMERR("%s: sector %llu: header checksum %#x, not %#x", meta->name, (u64)offset,
-		      crc, le32_to_cpu(h->crc32));
+		DMERR("%s: sector %llu: header checksum %#x, not %#x", meta->name, (u64)offset, crc,
+		      le32_to_cpu(h->crc32));
 		return -EBADMSG;
 	}
 	if (le32_to_cpu(h->version) != DM_LINDEX_VERSION ||
@@ -181,9 +182,9 @@ static int check_runs(struct dm_lindex_map *map, struct dm_dev *data, char **why
 		err = run_says(&run, shift, data_units, why);
 		if (err) {
 			rcu_read_unlock();
-			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu",
-			      data->name, *why, run.first << shift, run.last << shift,
-			      run.value << shift, (u64)bdev_nr_sectors(data->bdev));
+			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu", data->name,
+			      *why, run.first << shift, run.last << shift, run.value << shift,
+			      (u64)bdev_nr_sectors(data->bdev));
 			return err;
 		}
 		map->map_sectors = (run.last + 1) << shift;
@@ -232,7 +233,10 @@ static int load(struct dm_lindex_map *map, struct dm_dev *meta, sector_t offset,
 	u64 bytes;
 	int err;
 
-	err = read_header(meta, offset, &h, why);
+	/* Who wrote the image may have done so through the page cache, which is not read here. */
+	err = sync_blockdev(meta->bdev);
+	if (!err)
+		err = read_header(meta, offset, &h, why);
 	if (err)
 		return err;
 	bytes = le64_to_cpu(h->image_bytes);

@@ -49,9 +49,14 @@ static uint8_t largest_hole(uint64_t used)
 		f = g;
 		k = (uint8_t)(k * 2);
 	}
-	for (step = k / 2; step; step /= 2)
-		if (k + step <= 64 && hole_starts(used, (uint32_t)k + step))
+	/* f has the starts of holes of k units; two that overlap make a hole of k + step. */
+	for (step = k / 2; step; step /= 2) {
+		g = f & f >> step;
+		if (g) {
+			f = g;
 			k = (uint8_t)(k + step);
+		}
+	}
 	return k;
 }
 

@@ -2,6 +2,7 @@
 """One page out of many files of figures.
 
     python3 bench/report [FOLDER]          reads FOLDER/*.json, writes FOLDER/report.html; default bench/out
+    python3 bench/report --markdown [FOLDER]                  the tables of it, on standard output
     python3 bench/report --csv TITLE ORDER IN.csv OUT.json    makes a section of a CSV with a head
 
 Exit status: 0; 2: a file is not what README.md says. Then there is one line on stderr, and no new page.
@@ -16,6 +17,7 @@ sys.dont_write_bytecode = True # nothing but the page is left behind
 
 import bars
 import contest
+import markdown
 import page
 import sections
 
@@ -32,8 +34,8 @@ def write(path, text):
     new.replace(path)
 
 
-def report(folder):
-    names = sorted(p for p in folder.glob("*.json"))
+def gather(folder):
+    names = sorted(folder.glob("*.json"))
     if not names:
         raise sections.Wrong(f"{folder}: expected *.json, found none")
     files = [sections.load(name) for name in names]
@@ -43,6 +45,11 @@ def report(folder):
     found.sort(key=lambda section: section["order"])
     for section in found:
         sections.check(section, section["title"])
+    return files, found
+
+
+def report(folder):
+    files, found = gather(folder)
     write(folder / "report.html", page.render(files, found))
     print(f"{folder / 'report.html'}: {len(found)} sections of {len(files)} file(s)")
 
@@ -77,6 +84,8 @@ def main(args):
             if len(args) != 5:
                 fail("--csv: expected TITLE ORDER IN.csv OUT.json")
             from_csv(*args[1:])
+        elif args and args[0] == "--markdown" and len(args) <= 2:
+            print(markdown.render(gather(pathlib.Path((args[1:] or ["bench/out"])[0]))[1]), end="")
         elif len(args) > 1 or (args and args[0].startswith("-")):
             fail(f'expected a folder or --csv, found "{args[0]}"')
         else:

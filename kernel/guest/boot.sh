@@ -4,9 +4,10 @@
 # boot.sh stock|uml|debug SECONDS SHARE TASK [WORD...]: boot a guest, run kernel/guest/TASK.sh in it, print its
 # console. SHARE is a folder that the guest sees as /share. The guest is stopped after SECONDS.
 #
-# Environment: GUEST_MODULES   modules of the guest's own kernel to load first, by name
+# Environment: GUEST_MODULES   modules of the guest's own kernel to load first: name[,parameter=value...] ...
 #              GUEST_PROGRAMS  programs of this machine to take along, with their libraries
 #              GUEST_MEMORY    megabytes (default 1024)
+#              GUEST_DISK      a file that user-mode Linux sees as /dev/ubdb
 #              GUEST_CPUS      QEMU only (default 1)
 #              GUEST_ICOUNT    1: QEMU's clock counts instructions
 #
@@ -37,18 +38,20 @@ take_program()
 # Modules of the guest's own kernel, with what they need, in the order to load them.
 take_modules()
 {
-	local name path depends
+	local name path parameters depends
 	case $flavour in
 	stock) depends=(modprobe -S "$(stock_version)" --show-depends) ;;
 	uml) depends=(modprobe -d "$out/uml-root" -S "$(linux.uml --version)" --show-depends) ;;
 	debug) return ;;
 	esac
 	for name in "$@"; do
-		"${depends[@]}" "$name" 2>/dev/null | awk '$1 == "insmod" {print $2}' || true
-	done | awk '!seen[$0]++' | while read -r path; do
-		[[ -e $root/lib/$(basename "$path") ]] && continue
-		cp "$path" "$root/lib/"
-		basename "$path" >>"$root/lib/order"
+		while read -r path; do
+			[[ -e $root/lib/$(basename "$path") ]] && continue
+			cp "$path" "$root/lib/"
+			parameters=
+			[[ $(basename "$path") != "${name%%,*}.ko" || $name != *,* ]] || parameters=${name#*,}
+			echo "$(basename "$path") ${parameters//,/ }" >>"$root/lib/order"
+		done < <("${depends[@]}" "${name%%,*}" 2>/dev/null | awk '$1 == "insmod" {print $2}')
 	done
 }
 
@@ -119,7 +122,7 @@ boot_uml()
 	cc -O2 -Wall -shared -fPIC -o "$root/uml_ptrace.so" "$top/kernel/guest/uml_ptrace.c"
 	# It keeps its sockets in the home folder: one of its own, gone with the rest.
 	HOME=$root LD_PRELOAD=$root/uml_ptrace.so timeout -k 5 "$seconds" "$linux" "mem=${memory}M" "initrd=$root/initrd.gz" con=null con0=null,fd:1 \
-		rdinit=/init loglevel=7 panic=-1 kunit.enable=1 "share=hostfs:$share" "task=${words// /%}" </dev/null
+		rdinit=/init loglevel=7 panic=-1 kunit.enable=1 ${GUEST_DISK:+"ubd1=$GUEST_DISK"} "share=hostfs:$share" "task=${words// /%}" </dev/null
 }
 
 boot()

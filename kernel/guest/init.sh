@@ -18,7 +18,7 @@ load()
 {
 	[ -e /lib/order ] || return
 	while read -r module; do
-		insmod "/lib/$module" || echo "init: $module does not load"
+		insmod /lib/$module || echo "init: $module does not load"
 	done </lib/order
 }
 

@@ -105,6 +105,10 @@ sed '0,/data-v="[0-9.]*"/s//data-v="31337.25"/' figures/report.html >planted.htm
 sed 's|</table>||' figures/report.html >planted.html
 ! sound planted.html figures >/dev/null 2>&1 || fail "bad XML was not found"
 
+try 0 --markdown figures
+grep -q '^| lindex |' out || fail "--markdown: $(head -c 300 out)"
+grep -q '^## Another <component>' out || fail "--markdown: the section of another is missing"
+
 # ---- CSV ------------------------------------------------------------------------------------------
 printf 'space,walks,"bytes, all"\nredis,1.25,77\nother,,x\n' >in.csv
 try 0 --csv 'Spaces' 40 in.csv figures/csv.json
