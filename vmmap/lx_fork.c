@@ -22,12 +22,14 @@
 
 static struct lx_layer *layer_new(struct lx *t, uint32_t refs)
 {
+	/* Large leaves: half as many models lead to them. */
+	static const struct lindex_config directory = { .node_bytes = 1024 };
 	struct lx_layer *layer = vmmap_host_alloc(t->host, sizeof(*layer), 64);
 
 	if (!layer)
 		return NULL;
 	layer->refs = refs;
-	if (lindex_create(t->pool, NULL, &layer->ix)) {
+	if (lindex_create(t->pool, &directory, &layer->ix)) {
 		vmmap_host_free_now(t->host, layer, sizeof(*layer));
 		return NULL;
 	}
