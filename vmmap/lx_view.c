@@ -75,7 +75,7 @@ void lx_footprint(const void *table, struct vmmap_footprint *f)
 	layer_footprint(view->own, f);
 	if (view->base)
 		f->shared_bytes = layer_footprint(view->base, f);
-	if (h != &t->no_hints.head)
+	if (h != lx_no_hints(t))
 		f->index_bytes += (h->mask + 1) * sizeof(uint64_t);
 	f->index_bytes += ids->room * sizeof(struct packed *);
 	f->ad_bytes = vmmap_ad_bytes(&t->ad);
@@ -309,7 +309,7 @@ int lx_check(void *table, struct lindex_reason *why)
 	}
 	for (uint32_t i = 0; i < view->own->n && !err; i++)
 		err = check_region(t, view->own->regions[i], why);
-	for (uint64_t i = 0; h != &t->no_hints.head && i <= h->mask && !err; i++) {
+	for (uint64_t i = 0; h != lx_no_hints(t) && i <= h->mask && !err; i++) {
 		uint64_t e = atomic_load(&h->at[i]);
 
 		err = e ? check_hint(t, e, i, h->mask, why) : 0;
