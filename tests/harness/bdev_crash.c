@@ -122,6 +122,17 @@ void crash_layer_merge(struct crash_layer *to, const struct crash_layer *from)
 				  from->own[from->touched[i]], BLOCK);
 }
 
+void crash_layer_save(const struct crash_layer *layer, const char *path)
+{
+	FILE *file = fopen(path, "wb");
+
+	CHECK(file, "cannot write %s", path);
+	for (uint64_t b = 0; b < layer->blocks; b++)
+		CHECK(fwrite(crash_layer_block(layer, b), BLOCK, 1, file) == 1, "cannot write %s",
+		      path);
+	fclose(file);
+}
+
 /* What a discarded range may read as. @how: 0 as before, 1 zeroes, 2 anything. */
 static void layer_discard(struct crash_layer *layer, uint64_t offset, uint64_t len, uint64_t how)
 {

@@ -16,7 +16,7 @@
 #include "workers.h"
 
 #define BLOCK         LFS_BLOCK_BYTES
-#define TRIAL_SECONDS 60 /* after that it hangs */
+#define TRIAL_SECONDS 30 /* of the processor: after that it hangs */
 
 const char *const damage_names[DAMAGE_COUNT] = {
 	[DAMAGE_bit] = "bit",         [DAMAGE_bits] = "bits",
@@ -50,6 +50,7 @@ struct trial {
 	bool in_use,
 		tail; /* tail: what comes last may have been hit: then it is as if it had not happened */
 	bool tell;
+	const char *save;
 	struct crash_layer layer;
 	char why[ORACLE_WHY_BYTES + 100];
 };
@@ -210,8 +211,12 @@ static void hit_write(struct trial *t, bool misdirected)
 		read_before(disk, event, block, bytes);
 		put(t, block, bytes, true);
 	}
-	if (misdirected)
-		put(t, pick(t), e->data + first * BLOCK, false);
+	if (misdirected) {
+		uint64_t target = pick(t);
+
+		if (target != e->offset / BLOCK + first)
+			put(t, target, e->data + first * BLOCK, false);
+	}
 }
 
 static void damage(struct trial *t)
@@ -421,6 +426,8 @@ static bool run_trial(struct trial *t)
 		       (size_t)(t->subject - subjects), damage_names[t->damage], t->hits, t->block,
 		       anatomy_names[t->kind], t->in_use ? ", in use" : "",
 		       t->tail ? ", or what comes last" : "");
+	if (t->save)
+		crash_layer_save(&t->layer, t->save);
 	atomic_fetch_add(&t->counts->by_damage[t->damage], 1);
 	atomic_fetch_add(&t->counts->by_kind[t->kind], 1);
 	crash_layer_init(&above, t->layer.blocks * BLOCK, &t->layer);
@@ -473,7 +480,7 @@ static void work(void *ctx, char *current)
 
 		snprintf(current, WORKERS_ID_BYTES, "%" PRIu64, number);
 		harness_step("damage, trial", number);
-		alarm(TRIAL_SECONDS);
+		workers_watch(TRIAL_SECONDS);
 		if (run_trial(&t))
 			continue;
 		if (!job->counts->first[0])
@@ -519,10 +526,10 @@ void damage_free(struct damage_counts *counts)
 	munmap(counts, sizeof(*counts));
 }
 
-bool damage_replay(uint64_t number)
+bool damage_replay(uint64_t number, const char *save)
 {
 	static struct damage_counts counts;
-	struct trial t = { .counts = &counts, .number = number, .tell = true };
+	struct trial t = { .counts = &counts, .number = number, .tell = true, .save = save };
 
 	make_subjects();
 	if (run_trial(&t))

@@ -52,7 +52,7 @@ struct damage_counts {
 struct damage_counts *damage_run(uint64_t trials, int jobs, bool quiet);
 void damage_free(struct damage_counts *counts);
 
-/** damage_replay() - One trial, telling what happens. Return: true: nothing lost. */
-bool damage_replay(uint64_t number);
+/** damage_replay() - One trial, telling what happens. @save: NULL, or a file for the image. Return: true: nothing lost. */
+bool damage_replay(uint64_t number, const char *save);
 
 #endif

@@ -30,7 +30,7 @@ static void show_counts(const struct damage_counts *c)
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: lfs-damage [--trials N] [--jobs N]\n"
-		    "       lfs-damage --replay N\n"
+		    "       lfs-damage --replay N [--save FILE]\n"
 		    "Damages images in every way that disks know, and demands that it is found, "
 		    "never served.\n"
 		    "  --trials N  default 4000\n"
@@ -45,12 +45,14 @@ int main(int argc, char **argv)
 		{ "trials", required_argument, NULL, 't' },
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "replay", required_argument, NULL, 'r' },
+		{ "save", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	int c, jobs = (int)sysconf(_SC_NPROCESSORS_ONLN), rc;
 	uint64_t trials = 4000, number = 0;
 	struct damage_counts *counts;
+	const char *save = NULL;
 	bool replay = false;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
@@ -58,6 +60,10 @@ int main(int argc, char **argv)
 			continue;
 		if (c == 'j' && sscanf(optarg, "%d", &jobs) == 1)
 			continue;
+		if (c == 's') {
+			save = optarg;
+			continue;
+		}
 		if (c == 'r' && sscanf(optarg, "%" SCNu64, &number) == 1)
 			replay = true;
 		else
@@ -67,7 +73,7 @@ int main(int argc, char **argv)
 		return usage(stderr);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (replay)
-		return damage_replay(number) ? 0 : 1;
+		return damage_replay(number, save) ? 0 : 1;
 	counts = damage_run(trials, jobs, false);
 	show_counts(counts);
 	rc = counts->lost ? 1 : 0;

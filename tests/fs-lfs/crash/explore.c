@@ -64,6 +64,11 @@ static bool next_trace(struct explore_result *r, int only, enum trace_kind *kind
 	return true;
 }
 
+static bool is_late(const struct explorer *ex)
+{
+	return ex->opt->seconds > 0 && seconds_now() - ex->begin > ex->opt->seconds;
+}
+
 static void work(void *ctx, char *current)
 {
 	struct explorer *ex = ctx;
@@ -74,9 +79,8 @@ static void work(void *ctx, char *current)
 	char why[1000];
 
 	plan.current = current;
-	while (atomic_load(&r->counts.states) < plan.limit &&
+	while (atomic_load(&r->counts.states) < plan.limit && !is_late(ex) &&
 	       next_trace(r, ex->opt->kind, &kind, &index)) {
-		alarm(ex->opt->trace_seconds);
 		if (judge_trace(kind, index, &plan, &r->counts, why, sizeof(why)))
 			continue;
 		if (!r->first[0])

@@ -13,7 +13,7 @@
 struct explore_options {
 	struct judge_plan plan;
 	int jobs, kind;
-	unsigned int trace_seconds; /* after that it hangs */
+	double seconds; /* for all, 0: no limit; a trace that has begun is finished */
 	bool stop, quiet;
 };
 

@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "check.h"
+#include "workers.h"
 
-#define NESTED_MOST 12u /* images of one second crash */
-#define MORE_STEPS  5u
+#define NESTED_MOST   12u /* images of one second crash */
+#define WATCH_SECONDS 30u /* of the processor for one state: then it hangs */
+#define MORE_STEPS    5u
 
 struct promise {
 	size_t events; /* this many had been issued */
@@ -288,20 +290,9 @@ static void tell(const struct judge *j, const struct crash_sweep *sweep, const s
 	}
 }
 
-/* As a file: for the tools. */
-static void save(const struct judge *j, const struct crash_layer *layer)
-{
-	FILE *file = fopen(j->plan->save, "wb");
-
-	CHECK(file, "cannot write %s", j->plan->save);
-	for (uint64_t b = 0; b < layer->blocks; b++)
-		CHECK(fwrite(crash_layer_block(layer, b), LFS_BLOCK_BYTES, 1, file) == 1,
-		      "cannot write %s", j->plan->save);
-	fclose(file);
-}
-
 static void note_current(struct judge *j)
 {
+	workers_watch(WATCH_SECONDS);
 	id_text(&j->id, j->plan->current);
 	harness_step(j->plan->current, 0);
 }
@@ -322,7 +313,7 @@ static bool judge_image(struct judge *j, const struct crash_sweep *sweep, const 
 	note_current(j);
 	tell(j, sweep, stage);
 	if (j->plan->save && j->id.twice == j->plan->only->twice)
-		save(j, &sweep->state);
+		crash_layer_save(&sweep->state, j->plan->save);
 	atomic_fetch_add(&j->counts->states, 1);
 	atomic_fetch_add(&j->counts->by_kind[j->id.kind], 1);
 	return judge_state(j, &sweep->state, &stage->world->twin, oldest,

@@ -38,6 +38,7 @@ static int usage(FILE *to)
 		    "       lfs-crash --replay ID [--save FILE]\n"
 		    "Runs traces of operations, and judges each image that a crash may leave.\n"
 		    "  --states N   about so many images (default 20000)\n"
+		    "  --seconds N  or until then\n"
 		    "  --kind KIND  only traces of one kind:");
 	for (unsigned int i = 0; i < TRACE_KIND_COUNT; i++)
 		fprintf(to, " %s", trace_kind_names[i]);
@@ -82,6 +83,7 @@ static int parse(struct explore_options *opt, const char **id, int argc, char **
 		{ "nested", required_argument, NULL, 'n' },
 		{ "most", required_argument, NULL, 'm' },
 		{ "replay", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 't' },
 		{ "save", required_argument, NULL, 'f' },
 		{ "stop", no_argument, NULL, 'x' },
 		{ "help", no_argument, NULL, 'h' },
@@ -109,6 +111,9 @@ static int parse(struct explore_options *opt, const char **id, int argc, char **
 		case 'r':
 			*id = optarg;
 			break;
+		case 't':
+			opt->seconds = (double)number_of(optarg);
+			break;
 		case 'f':
 			opt->plan.save = optarg;
 			break;
@@ -132,7 +137,6 @@ int main(int argc, char **argv)
 		.plan = { .seed = harness_seed(), .limit = 20000, .most = 300, .nested = 16 },
 		.jobs = (int)sysconf(_SC_NPROCESSORS_ONLN),
 		.kind = -1,
-		.trace_seconds = 120,
 	};
 	struct explore_result *result;
 	const char *id = NULL;

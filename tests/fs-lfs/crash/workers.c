@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static void tell_death(const struct workers *w, const char *id, int status)
 	char text[WORKERS_ID_BYTES + 60];
 	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 
-	if (sig == SIGALRM)
+	if (sig == SIGPROF)
 		snprintf(text, sizeof(text), "%s: hangs", id);
 	else if (sig)
 		snprintf(text, sizeof(text), "%s: died of signal %d; stderr may say why", id, sig);
@@ -82,4 +83,11 @@ uint64_t workers_run(const struct workers *w)
 	}
 	munmap(current, sizeof(*current) * WORKERS_MAX);
 	return deaths;
+}
+
+void workers_watch(unsigned int seconds)
+{
+	struct itimerval timer = { .it_value.tv_sec = seconds };
+
+	CHECK(!setitimer(ITIMER_PROF, &timer, NULL), "setitimer");
 }

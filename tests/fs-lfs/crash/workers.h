@@ -12,7 +12,7 @@
 /**
  * struct workers - What to do.
  * @work:     In each process: take items until none is left. Keep the id of the item under work in @current, and call
- *            alarm() for each: what is killed by it hangs.
+ *            workers_watch() for each.
  * @progress: In the parent, now and then; may be NULL.
  * @most_deaths: After so many, no process takes a dead one's place.
  * @quiet:    Do not print deaths; stderr of the processes is thrown away.
@@ -30,5 +30,8 @@ struct workers {
 
 /** workers_run() - Return: how many died; each has been told on stdout, as "id: what". */
 uint64_t workers_run(const struct workers *w);
+
+/** workers_watch() - What needs more than @seconds of the processor from now on, hangs (other load does not count). */
+void workers_watch(unsigned int seconds);
 
 #endif
