@@ -44,7 +44,7 @@ plan_full()
 		live-update 1 $bench update --data fiemap:/ --structures $few --rounds 7
 		scale 2 $bench scale --max 10M --structures $few --rounds 5
 		concurrent 1 $bench concurrent --rounds 7
-		epsilon 1 $bench epsilon --data gen:lfs-aged:1M --data gen:adversary:lognormal:1M --rounds 7
+		epsilon 1 $bench epsilon --data gen:lfs-aged:1M --data gen:adversary:exponential:10k --rounds 7
 		lines 1 $bench lines --data gen:lfs-aged:1M
 		disk 1 $bench disk --data gen:lfs-aged:1M --data gen:hotspot:1M
 	END
