@@ -111,6 +111,15 @@ def footprint_promises(rows):
     return found
 
 
+def walk_ratios(rows, backend):
+    """Walk cycles against radix4: without TLBs, whose cycles are the same for all."""
+    radix = {(r["trace"], r["space"]): float(r["cycles_per_walk"]) for r in of(rows, "radix4")}
+    for r in of(rows, backend):
+        theirs = radix.get((r["trace"], r["space"]), 0)
+        if theirs > 0 and float(r["cycles_per_walk"]) > 0:
+            yield float(r["cycles_per_walk"]) / theirs
+
+
 def sweep_promises(rows):
     ours = of(rows, "lindex")
     at_8 = [float(r["mmu_against_radix"]) for r in ours
@@ -130,7 +139,9 @@ def sweep_promises(rows):
         promise("MMU cycles against radix, 8 GiB scattered", "at most 0.75", scattered,
                 scattered is not None and scattered <= 0.75),
         promise("MMU cycles against radix, geometric mean", "at most 0.56", every, every is not None and every <= 0.56),
-        ["the same of the ideal table: no walk can be less", "", None if best is None else round(best, 4), None],
+        ["the same of the ideal table", "", None if best is None else round(best, 4), None],
+        ["walk cycles alone against radix, geometric mean", "", mean(walk_ratios(rows, "lindex")), None],
+        ["the same of the ideal table", "", mean(walk_ratios(rows, "ideal")), None],
     ]
 
 

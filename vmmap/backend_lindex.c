@@ -74,7 +74,7 @@ static void clip(struct lx_spot *spot, vmmap_vpn_t lo, vmmap_vpn_t hi)
 	spot->last = spot->last < hi ? spot->last : hi;
 }
 
-int lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot)
+int vmmap_lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot)
 {
 	const struct lx_view *view = lx_view(t);
 	struct lindex_run run;
@@ -105,7 +105,7 @@ int lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot)
 static int lx_lookup(const void *table, vmmap_vpn_t vpn, struct vmmap_piece *piece)
 {
 	struct lx_spot spot;
-	int err = lx_find(table, vpn, &spot);
+	int err = vmmap_lx_find(table, vpn, &spot);
 
 	*piece = spot.piece;
 	return err;
@@ -130,7 +130,7 @@ static __attribute__((noinline)) uint64_t translate_found(struct lx *t, vmmap_vp
 	struct lx_spot spot;
 	uint64_t word;
 
-	if (lx_find(t, vpn, &spot))
+	if (vmmap_lx_find(t, vpn, &spot))
 		return 0;
 	word = VMMAP_WORD(spot.piece.pfn + (vpn - spot.piece.vpn), spot.piece.prot,
 			  spot.piece.shift);
@@ -266,7 +266,7 @@ static int lx_scan(const void *table, vmmap_vpn_t vpn, uint64_t pages,
 
 	for (vmmap_vpn_t at = vpn; at <= last && !err;) {
 		struct lx_spot spot;
-		int found = lx_find(s.t, at, &spot);
+		int found = vmmap_lx_find(s.t, at, &spot);
 		struct vmmap_piece p = spot.piece;
 		vmmap_vpn_t to = spot.last < last ? spot.last : last;
 
@@ -300,7 +300,7 @@ static void add_cost(struct lx *t)
 	t->cost.nodes += cost.nodes_written;
 }
 
-int lx_store(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value, uint16_t tag)
+int vmmap_lx_store(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value, uint16_t tag)
 {
 	const struct lindex_run run = {
 		.first = first, .last = last, .value = value, .tag = tag, .step = 1
@@ -340,12 +340,12 @@ static void cover_change(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, bool
 	}
 }
 
-void lx_uncover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
+void vmmap_lx_uncover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 {
 	cover_change(t, first, last, false);
 }
 
-void lx_cover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
+void vmmap_lx_cover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 {
 	cover_change(t, first, last, true);
 }
@@ -355,14 +355,14 @@ static int put(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value
 {
 	int err;
 
-	lx_uncover(t, first, last);
-	err = lx_store(t, first, last, value, tag);
+	vmmap_lx_uncover(t, first, last);
+	err = vmmap_lx_store(t, first, last, value, tag);
 	if (err) {
-		lx_cover(t, first, last);
+		vmmap_lx_cover(t, first, last);
 		return err;
 	}
-	lx_hints_refresh(t, first, last - first + 1);
-	lx_drop_empty(t);
+	vmmap_lx_hints_refresh(t, first, last - first + 1);
+	vmmap_lx_drop_empty(t);
 	return 0;
 }
 
@@ -372,7 +372,7 @@ static int unstore(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 	int err;
 
 	if (lx_view(t)->base)
-		return lx_store(t, first, last, 0, LX_TAG_UNMAPPED);
+		return vmmap_lx_store(t, first, last, 0, LX_TAG_UNMAPPED);
 	err = lindex_remove(lx_view(t)->own->ix, first, last);
 	if (!err)
 		add_cost(t);
@@ -383,14 +383,14 @@ static int clear(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 {
 	int err;
 
-	lx_uncover(t, first, last);
+	vmmap_lx_uncover(t, first, last);
 	err = unstore(t, first, last);
 	if (err) {
-		lx_cover(t, first, last);
+		vmmap_lx_cover(t, first, last);
 		return err;
 	}
-	lx_hints_refresh(t, first, last - first + 1);
-	lx_drop_empty(t);
+	vmmap_lx_hints_refresh(t, first, last - first + 1);
+	vmmap_lx_drop_empty(t);
 	return 0;
 }
 
@@ -419,7 +419,7 @@ static struct packed *in_place(const struct lx *t, vmmap_vpn_t vpn, uint64_t pag
 
 static void set_slot(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t code)
 {
-	packed_set(p, (uint32_t)(vpn - p->first), code);
+	vmmap_packed_set(p, (uint32_t)(vpn - p->first), code);
 	t->cost.nodes++;
 }
 
@@ -455,9 +455,9 @@ static int lx_map(void *table, const struct vmmap_piece *piece)
 		if (err)
 			return err;
 		if (piece->shift == VMMAP_4K && piece->pages < LX_LONG_RUN)
-			lx_pack_window(t, piece->vpn, tag);
+			vmmap_lx_pack_window(t, piece->vpn, tag);
 	}
-	lx_job_step(t);
+	vmmap_lx_job_step(t);
 	return 0;
 }
 
@@ -517,7 +517,7 @@ static int put_plan(struct lx *t, const struct lx_plan *plan)
 		const struct lindex_run *r = &plan->runs[i];
 
 		err = lindex_reserve(ix, LX_RESERVE);
-		err = err ? err : lx_store(t, r->first, r->last, r->value, r->tag);
+		err = err ? err : vmmap_lx_store(t, r->first, r->last, r->value, r->tag);
 		if (err)
 			unstore(t, first, last);
 	}
@@ -532,7 +532,7 @@ static int commit_plan(struct lx *t, struct lx_plan *plan, bool whole)
 			  put_plan(t, plan);
 
 	if (err)
-		lx_plan_done(t, plan, false);
+		vmmap_lx_plan_done(t, plan, false);
 	return err;
 }
 
@@ -545,13 +545,13 @@ static int lx_load(void *table, const struct vmmap_piece *pieces, size_t n)
 	lx_begin(t);
 	/* Regions that nothing is in, after everything was unmapped, would be built over. */
 	if (t->job.to)
-		lx_job_end(t);
+		vmmap_lx_job_end(t);
 	see_pieces(t, pieces, n);
-	err = lx_plan_make(t, pieces, n, &plan);
+	err = vmmap_lx_plan_make(t, pieces, n, &plan);
 	err = err ? err : commit_plan(t, &plan, !lx_view(t)->own->n && !lx_view(t)->base);
 	if (err)
 		return err;
-	lx_plan_done(t, &plan, true);
+	vmmap_lx_plan_done(t, &plan, true);
 	return 0;
 }
 
@@ -566,7 +566,7 @@ static int lx_map_frames(void *table, vmmap_vpn_t vpn, uint64_t pages, const vmm
 
 	lx_begin(t);
 	if (map_in_place(t, vpn, pages, frames, prot)) {
-		lx_job_step(t);
+		vmmap_lx_job_step(t);
 		return 0;
 	}
 	pieces = vmmap_host_alloc(t->host, pages * sizeof(*pieces), 64);
@@ -574,13 +574,13 @@ static int lx_map_frames(void *table, vmmap_vpn_t vpn, uint64_t pages, const vmm
 		return -ENOMEM;
 	n = pieces_of(vpn, pages, frames, prot, pieces);
 	see_pieces(t, pieces, n);
-	err = lx_plan_make(t, pieces, n, &plan);
+	err = vmmap_lx_plan_make(t, pieces, n, &plan);
 	err = err ? err : commit_plan(t, &plan, false);
 	if (!err) {
-		lx_plan_done(t, &plan, true);
+		vmmap_lx_plan_done(t, &plan, true);
 		if (n < LX_LONG_RUN)
-			lx_pack_window(t, vpn, prot);
-		lx_job_step(t);
+			vmmap_lx_pack_window(t, vpn, prot);
+		vmmap_lx_job_step(t);
 	}
 	vmmap_host_free_now(t->host, pieces, pages * sizeof(*pieces));
 	return err;
@@ -601,14 +601,14 @@ static void drop_dead(struct lx *t, struct packed *p)
 		lindex_lookup(view->own->ix, at, &run);
 		at = run.last + 1;
 		if (run.mapped && run.tag & LX_TAG_PACKED && lx_region(t, run.value) == p) {
-			lx_uncover(t, run.first, run.last);
+			vmmap_lx_uncover(t, run.first, run.last);
 			lindex_remove(view->own->ix, run.first, run.last); /* a whole run */
 		}
 		if (!at)
 			break;
 	}
-	lx_hints_refresh(t, p->first, p->slots);
-	lx_drop_empty(t);
+	vmmap_lx_hints_refresh(t, p->first, p->slots);
+	vmmap_lx_drop_empty(t);
 }
 
 static void unmap_in_place(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t pages)
@@ -620,7 +620,7 @@ static void unmap_in_place(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint
 
 		p->live -= packed_code(p, packed_place(p, slot)) >= PACKED_FRAME;
 		set_slot(t, p, vpn + i, code);
-		packed_harvest(p, slot, VMMAP_ACCESSED | VMMAP_DIRTY);
+		vmmap_packed_harvest(p, slot, VMMAP_ACCESSED | VMMAP_DIRTY);
 	}
 	if (!p->live)
 		drop_dead(t, p);
@@ -643,7 +643,8 @@ static void clear_base_bits(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 
 		for (vmmap_vpn_t at = run.first > vpn ? run.first : vpn;
 		     p && p->owner == t->serial && at <= to; at++)
-			packed_harvest(p, (uint32_t)(at - p->first), VMMAP_ACCESSED | VMMAP_DIRTY);
+			vmmap_packed_harvest(p, (uint32_t)(at - p->first),
+					     VMMAP_ACCESSED | VMMAP_DIRTY);
 	}
 }
 
@@ -664,7 +665,7 @@ static int lx_unmap(void *table, vmmap_vpn_t vpn, uint64_t pages)
 		return err;
 	clear_base_bits(t, vpn, pages);
 	vmmap_ad_clear(&t->ad, vpn, pages);
-	lx_job_step(t);
+	vmmap_lx_job_step(t);
 	return 0;
 }
 
@@ -680,7 +681,7 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	int err;
 
 	lx_begin(t);
-	lx_find(t, vpn, &spot);
+	vmmap_lx_find(t, vpn, &spot);
 	tag = lx_tag_of(prot, spot.piece.shift);
 	pages = vmmap_shift_pages(spot.piece.shift);
 	if (spot.region && spot.own && spot.region->home == lx_view(t)->own) {
@@ -688,7 +689,7 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 			set_slot(t, spot.region, vpn, pfn - spot.region->f0 + PACKED_FRAME);
 			return 0;
 		}
-		bits = packed_harvest(spot.region, spot.slot, 0);
+		bits = vmmap_packed_harvest(spot.region, spot.slot, 0);
 	}
 	if (spot.piece.shift == VMMAP_4K)
 		see_frames(t, pfn, pfn);
@@ -698,8 +699,8 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	if (bits)
 		vmmap_ad_mark(&t->ad, vpn, spot.piece.shift, bits);
 	if (spot.piece.shift == VMMAP_4K)
-		lx_pack_window(t, vpn, tag);
-	lx_job_step(t);
+		vmmap_lx_pack_window(t, vpn, tag);
+	vmmap_lx_job_step(t);
 	return 0;
 }
 
@@ -718,7 +719,7 @@ static uint32_t lx_harvest(void *table, vmmap_vpn_t vpn, uint32_t clear)
 			continue;
 		p = lx_region(t, run.value);
 		if (p->owner == t->serial)
-			bits |= packed_harvest(p, (uint32_t)(vpn - p->first), clear);
+			bits |= vmmap_packed_harvest(p, (uint32_t)(vpn - p->first), clear);
 	}
 	return bits;
 }
@@ -732,23 +733,23 @@ const struct vmmap_backend vmmap_backend_lindex = {
 	.name = "lindex",
 	.va_bits_default = 48,
 	.va_bits_max = 57,
-	.create = lx_create,
-	.free = lx_free,
+	.create = vmmap_lx_create,
+	.free = vmmap_lx_free,
 	.map = lx_map,
 	.map_frames = lx_map_frames,
 	.load = lx_load,
 	.unmap = lx_unmap,
-	.protect = lx_protect,
+	.protect = vmmap_lx_protect,
 	.replace = lx_replace,
-	.fork = lx_fork,
+	.fork = vmmap_lx_fork,
 	.lookup = lx_lookup,
 	.scan = lx_scan,
 	.translate = lx_translate,
 	.translate_batch = lx_translate_batch,
 	.harvest = lx_harvest,
-	.footprint = lx_footprint,
-	.walk = lx_walk,
+	.footprint = vmmap_lx_footprint,
+	.walk = vmmap_lx_walk,
 	.cost = lx_cost,
-	.check = lx_check,
-	.dump = lx_dump,
+	.check = vmmap_lx_check,
+	.dump = vmmap_lx_dump,
 };

@@ -50,7 +50,7 @@ int vmmap_check(struct vmmap_space *s, struct lindex_reason *why)
 	struct checker c = { .s = s, .why = why };
 	int err = s->backend->check(s->table, why);
 
-	err = err ? err : space_scan(s, 0, space_vpn_end(s), check_piece, &c);
+	err = err ? err : vmmap_space_scan(s, 0, space_vpn_end(s), check_piece, &c);
 	if (!err && c.pages != s->pages)
 		err = wrong(&c, "space: number of pages", 0, c.pages, s->pages);
 	return err;

@@ -147,37 +147,37 @@ static inline uint64_t lx_packed_value(const struct packed *p, vmmap_vpn_t vpn)
 	return (uint64_t)p->id << PACKED_SLOT_BITS | (vpn - p->first);
 }
 
-/** lx_find() - Where @vpn is. Context: reader. Return: 0 or -ENOENT (then @spot->piece is a hole). */
-int lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot);
+/** vmmap_lx_find() - Where @vpn is. Context: reader. Return: 0 or -ENOENT (then @spot->piece is a hole). */
+int vmmap_lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot);
 
 /* ---- lx_regions.c: regions, their ids, hints -------------------------------------------------- */
 
-/** lx_region_new() - A region at home in the own layer, with an id; nothing leads to it yet. Or NULL. */
-struct packed *lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_t first,
-			     uint32_t slots);
+/** vmmap_lx_region_new() - A region at home in the own layer, with an id; nothing leads to it yet. Or NULL. */
+struct packed *vmmap_lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_t first,
+				   uint32_t slots);
 
-/** lx_region_drop() - Take it out of the own layer; freed when readers are gone. */
-void lx_region_drop(struct lx *t, struct packed *p);
+/** vmmap_lx_region_drop() - Take it out of the own layer; freed when readers are gone. */
+void vmmap_lx_region_drop(struct lx *t, struct packed *p);
 
-/** lx_drop_empty() - Drop the regions on @t->empty that nothing leads to. */
-void lx_drop_empty(struct lx *t);
+/** vmmap_lx_drop_empty() - Drop the regions on @t->empty that nothing leads to. */
+void vmmap_lx_drop_empty(struct lx *t);
 
-void lx_layer_put(struct lx *t, struct lx_layer *layer);
+void vmmap_lx_layer_put(struct lx *t, struct lx_layer *layer);
 
-/** lx_ids_keep() - Forget all regions but those of @layer. No readers of the others. */
-void lx_ids_keep(struct lx *t, const struct lx_layer *layer);
+/** vmmap_lx_ids_keep() - Forget all regions but those of @layer. No readers of the others. */
+void vmmap_lx_ids_keep(struct lx *t, const struct lx_layer *layer);
 
-/** lx_hints_refresh() - Make hints true (L4) after a change of the directory in a range. */
-void lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages);
+/** vmmap_lx_hints_refresh() - Make hints true (L4) after a change of the directory in a range. */
+void vmmap_lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages);
 
-/** lx_hints_clear() - Before the prot of everything changes (fork). */
-void lx_hints_clear(struct lx *t);
+/** vmmap_lx_hints_clear() - Before the prot of everything changes (fork). */
+void vmmap_lx_hints_clear(struct lx *t);
 
-/** lx_hints_of() - Hints for one region that is new. */
-void lx_hints_of(struct lx *t, struct packed *p);
+/** vmmap_lx_hints_of() - Hints for one region that is new. */
+void vmmap_lx_hints_of(struct lx *t, struct packed *p);
 
-/** lx_hints_fill() - Hints for all regions of a layer. */
-void lx_hints_fill(struct lx *t, const struct lx_layer *layer);
+/** vmmap_lx_hints_fill() - Hints for all regions of a layer. */
+void vmmap_lx_hints_fill(struct lx *t, const struct lx_layer *layer);
 
 /* ---- lx_pack.c: which pages go into regions ----------------------------------------------------- */
 
@@ -187,57 +187,58 @@ struct lx_plan {
 	size_t n, room;
 };
 
-int lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n, struct lx_plan *plan);
+int vmmap_lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n,
+		       struct lx_plan *plan);
 
-/** lx_plan_done() - @keep: the regions are in use; else they go, too. */
-void lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep);
+/** vmmap_lx_plan_done() - @keep: the regions are in use; else they go, too. */
+void vmmap_lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep);
 
-/** lx_pack_window() - After a short run was put into the directory at @vpn: pack its neighbourhood if that pays. */
-void lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag);
+/** vmmap_lx_pack_window() - After a short run was put into the directory at @vpn: pack its neighbourhood if that pays. */
+void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag);
 
-/** lx_job_step() - Bounded work on the region that grows, once in a while. */
-void lx_job_step(struct lx *t);
+/** vmmap_lx_job_step() - Bounded work on the region that grows, once in a while. */
+void vmmap_lx_job_step(struct lx *t);
 
-/** lx_plan_run() - Append a run to a plan. */
-int lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
-		uint64_t value, uint16_t tag);
+/** vmmap_lx_plan_run() - Append a run to a plan. */
+int vmmap_lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
+		      uint64_t value, uint16_t tag);
 
-/** lx_job_end() - Give it up, as far as it came. */
-void lx_job_end(struct lx *t);
+/** vmmap_lx_job_end() - Give it up, as far as it came. */
+void vmmap_lx_job_end(struct lx *t);
 
 /* ---- backend_lindex.c ------------------------------------------------------------------------------ */
 
-/** lx_store() - Insert one run into the own directory, over whatever is there. */
-int lx_store(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value, uint16_t tag);
+/** vmmap_lx_store() - Insert one run into the own directory, over whatever is there. */
+int vmmap_lx_store(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value, uint16_t tag);
 
-/** lx_uncover(), lx_cover() - Take what the own directory has in a range from its regions' counts (L6), or give it back. */
-void lx_uncover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
-void lx_cover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
+/** vmmap_lx_uncover(), vmmap_lx_cover() - Take what the own directory has in a range from its regions' counts (L6), or give it back. */
+void vmmap_lx_uncover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
+void vmmap_lx_cover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
 
 static inline void lx_begin(struct lx *t)
 {
 	t->cost = (struct vmmap_cost){ 0 };
 }
 
-/* ---- lx_protect.c ------------------------------------------------------------------------------ */
+/* ---- vmmap_lx_protect.c ------------------------------------------------------------------------------ */
 
-int lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot);
+int vmmap_lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot);
 
-/** lx_stretch_end() - Pages from @at on, to @last at most, that the own run or hole leaves to the base, or that it does not. Return: the last. */
-vmmap_vpn_t lx_stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
-			   vmmap_vpn_t last, bool *below);
+/** vmmap_lx_stretch_end() - Pages from @at on, to @last at most, that the own run or hole leaves to the base, or that it does not. Return: the last. */
+vmmap_vpn_t vmmap_lx_stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
+				 vmmap_vpn_t last, bool *below);
 
-/* ---- lx_fork.c ------------------------------------------------------------------------------------ */
+/* ---- vmmap_lx_fork.c ------------------------------------------------------------------------------------ */
 
-int lx_create(const struct vmmap_env *env, void **out);
-void lx_free(void *table);
-int lx_fork(void *table, void **out);
+int vmmap_lx_create(const struct vmmap_env *env, void **out);
+void vmmap_lx_free(void *table);
+int vmmap_lx_fork(void *table, void **out);
 
 /* ---- lx_view.c ---------------------------------------------------------------------------------------- */
 
-void lx_footprint(const void *table, struct vmmap_footprint *f);
-int lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps);
-int lx_check(void *table, struct lindex_reason *why);
-int lx_dump(const void *table, const struct lindex_sink *sink);
+void vmmap_lx_footprint(const void *table, struct vmmap_footprint *f);
+int vmmap_lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps);
+int vmmap_lx_check(void *table, struct lindex_reason *why);
+int vmmap_lx_dump(const void *table, const struct lindex_sink *sink);
 
 #endif

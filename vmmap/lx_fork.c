@@ -46,7 +46,7 @@ static size_t hints_bytes(const struct lx_hints *h)
 	return sizeof(*h) + (h->mask + 1) * sizeof(uint64_t);
 }
 
-void lx_free(void *table)
+void vmmap_lx_free(void *table)
 {
 	struct lx *t = table;
 	struct lx_view *view = lx_view(t);
@@ -54,8 +54,8 @@ void lx_free(void *table)
 	struct lx_hints *h = atomic_load(&t->hints);
 
 	if (view) {
-		lx_layer_put(t, view->own);
-		lx_layer_put(t, view->base);
+		vmmap_lx_layer_put(t, view->own);
+		vmmap_lx_layer_put(t, view->base);
 	}
 	vmmap_host_drain(t->host); /* what waits knows this table */
 	vmmap_ad_destroy(&t->ad);
@@ -87,7 +87,7 @@ static struct lx *table_new(struct vmmap_host *host, unsigned int va_bits, uint3
 		ids->room = ids_room;
 	atomic_init(&t->ids, ids);
 	if (!t->pool || !ids) {
-		lx_free(t);
+		vmmap_lx_free(t);
 		return NULL;
 	}
 	return t;
@@ -108,14 +108,14 @@ static struct lx_view *view_new(struct lx *t, struct lx_layer *base)
 	return view;
 }
 
-int lx_create(const struct vmmap_env *env, void **out)
+int vmmap_lx_create(const struct vmmap_env *env, void **out)
 {
 	struct lx *t = table_new(env->host, env->va_bits, IDS_ROOM);
 	struct lx_view *view = t ? view_new(t, NULL) : NULL;
 
 	if (!view) {
 		if (t)
-			lx_free(t);
+			vmmap_lx_free(t);
 		return -ENOMEM;
 	}
 	atomic_store_explicit(&t->view, view, memory_order_release);
@@ -134,7 +134,7 @@ struct flat {
 static int flat_add(struct flat *f, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value,
 		    uint16_t tag)
 {
-	return lx_plan_run(f->t, &f->plan, first, last, value, tag);
+	return vmmap_lx_plan_run(f->t, &f->plan, first, last, value, tag);
 }
 
 static int flat_below(struct flat *f, vmmap_vpn_t first, vmmap_vpn_t last)
@@ -163,7 +163,7 @@ static int flat_packed(struct flat *f, const struct lindex_run *run, uint16_t ta
 	for (; at <= run->last && !err; at = to + 1) {
 		bool below;
 
-		to = lx_stretch_end(f->t, run, at, run->last, &below);
+		to = vmmap_lx_stretch_end(f->t, run, at, run->last, &below);
 		err = below ? flat_below(f, at, to) :
 			      flat_add(f, at, to, lx_packed_value(p, at), tag);
 	}
@@ -243,7 +243,7 @@ static struct lx_layer *merged_layer(struct lx *t)
 		return layer;
 	if (layer) {
 		layer->refs = 1;
-		lx_layer_put(t, layer);
+		vmmap_lx_layer_put(t, layer);
 	}
 	return NULL;
 }
@@ -271,18 +271,18 @@ static void view_publish(struct lx *t, struct lx_view *view)
 	struct lx_view *old = lx_view(t);
 
 	atomic_store_explicit(&t->view, view, memory_order_release);
-	lx_hints_clear(t);
-	lx_hints_fill(t, view->base);
+	vmmap_lx_hints_clear(t);
+	vmmap_lx_hints_fill(t, view->base);
 	vmmap_host_retire(t->host, old, sizeof(*old));
 }
 
-int lx_fork(void *table, void **out)
+int vmmap_lx_fork(void *table, void **out)
 {
 	struct lx *t = table, *child;
 	struct lx_view *was, *mine = NULL, *its = NULL;
 	struct lx_layer *base, *old_base, *old_own;
 
-	lx_job_end(t);
+	vmmap_lx_job_end(t);
 	vmmap_host_drain(t->host); /* ids that are not in use are free in the copy, too */
 	was = lx_view(t);
 	old_base = was->base;
@@ -297,16 +297,16 @@ int lx_fork(void *table, void **out)
 			struct lx_view *view = i ? its : mine;
 
 			if (view) {
-				lx_layer_put(t, view->own);
+				vmmap_lx_layer_put(t, view->own);
 				vmmap_host_free_now(t->host, view, sizeof(*view));
 			}
 		}
 		if (base && old_base) {
 			base->refs = 1;
-			lx_layer_put(t, base);
+			vmmap_lx_layer_put(t, base);
 		}
 		if (child)
-			lx_free(child);
+			vmmap_lx_free(child);
 		return -ENOMEM;
 	}
 	base->refs = 2;
@@ -314,14 +314,14 @@ int lx_fork(void *table, void **out)
 		base->regions[i]->home = NULL; /* L2: from here they never change */
 	old_own = was->own;
 	atomic_store_explicit(&child->view, its, memory_order_release);
-	lx_ids_keep(child, base);
-	lx_hints_fill(child, base);
+	vmmap_lx_ids_keep(child, base);
+	vmmap_lx_hints_fill(child, base);
 	view_publish(t, mine);
 	if (old_base) {
 		vmmap_host_drain(t->host); /* nobody is in the old directories any more */
-		lx_layer_put(t, old_own);
-		lx_layer_put(t, old_base);
-		lx_ids_keep(t, base);
+		vmmap_lx_layer_put(t, old_own);
+		vmmap_lx_layer_put(t, old_base);
+		vmmap_lx_ids_keep(t, base);
 	}
 	*out = child;
 	return 0;

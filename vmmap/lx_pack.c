@@ -5,7 +5,7 @@
  * A group of short runs, holes between them included, is packed when that takes at most PREFER times the bytes that the runs take in
  * the directory: a packed page is found with one access, a run in the directory with two or more. Bulk loads plan groups
  * over the whole input. Single pages go into the directory first; when many have come to one window of 512 pages, it is
- * looked at (lx_pack_window()). Regions that fill a larger window grow together, a bounded step at a time (lx_job_step()).
+ * looked at (vmmap_lx_pack_window()). Regions that fill a larger window grow together, a bounded step at a time (vmmap_lx_job_step()).
  */
 #include "lx.h"
 
@@ -33,8 +33,8 @@ static bool pays(uint64_t slots, uint64_t runs, struct packed_shape shape)
 
 /* ---- Plans for many pieces ---------------------------------------------------------------------------- */
 
-int lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
-		uint64_t value, uint16_t tag)
+int vmmap_lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
+		      uint64_t value, uint16_t tag)
 {
 	size_t room = plan->room ? 2 * plan->room : 16;
 	struct lindex_run *runs;
@@ -72,7 +72,7 @@ static size_t group_len(const struct vmmap_piece *p, size_t n, struct packed_sha
 		struct packed_shape s;
 
 		h = h > hi ? h : hi;
-		s = packed_shape_for(l, h);
+		s = vmmap_packed_shape_for(l, h);
 		if (i && (p[i].prot != p->prot ||
 			  p[i].vpn - (p[i - 1].vpn + p[i - 1].pages) > GAP_PAGES ||
 			  p[i].vpn + p[i].pages - p->vpn > packed_max_slots(s)))
@@ -92,23 +92,23 @@ static int plan_group(struct lx *t, struct lx_plan *plan, const struct vmmap_pie
 
 	if (!pays(last - first + 1, n, shape)) {
 		for (size_t i = 0; i < n; i++)
-			if (lx_plan_run(t, plan, p[i].vpn, p[i].vpn + p[i].pages - 1, p[i].pfn,
-					lx_tag_of(p[i].prot, p[i].shift)))
+			if (vmmap_lx_plan_run(t, plan, p[i].vpn, p[i].vpn + p[i].pages - 1,
+					      p[i].pfn, lx_tag_of(p[i].prot, p[i].shift)))
 				return -ENOMEM;
 		return 0;
 	}
-	to = lx_region_new(t, shape, first, (uint32_t)(last - first + 1));
+	to = vmmap_lx_region_new(t, shape, first, (uint32_t)(last - first + 1));
 	if (!to)
 		return -ENOMEM;
-	if (lx_plan_run(t, plan, first, last, lx_packed_value(to, first),
-			(uint16_t)(p->prot | LX_TAG_PACKED))) {
-		lx_region_drop(t, to);
+	if (vmmap_lx_plan_run(t, plan, first, last, lx_packed_value(to, first),
+			      (uint16_t)(p->prot | LX_TAG_PACKED))) {
+		vmmap_lx_region_drop(t, to);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < n; i++) {
 		for (uint64_t j = 0; j < p[i].pages; j++)
-			packed_set(to, (uint32_t)(p[i].vpn + j - first),
-				   p[i].pfn + j - to->f0 + PACKED_FRAME);
+			vmmap_packed_set(to, (uint32_t)(p[i].vpn + j - first),
+					 p[i].pfn + j - to->f0 + PACKED_FRAME);
 		to->live += (uint32_t)p[i].pages;
 	}
 	to->covered = to->slots;
@@ -116,7 +116,8 @@ static int plan_group(struct lx *t, struct lx_plan *plan, const struct vmmap_pie
 	return 0;
 }
 
-int lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n, struct lx_plan *plan)
+int vmmap_lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n,
+		       struct lx_plan *plan)
 {
 	size_t len;
 
@@ -128,20 +129,20 @@ int lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n, struc
 		if (len > 1) {
 			err = plan_group(t, plan, pieces + i, len, shape);
 		} else {
-			err = lx_plan_run(t, plan, pieces[i].vpn,
-					  pieces[i].vpn + pieces[i].pages - 1, pieces[i].pfn,
-					  lx_tag_of(pieces[i].prot, pieces[i].shift));
+			err = vmmap_lx_plan_run(t, plan, pieces[i].vpn,
+						pieces[i].vpn + pieces[i].pages - 1, pieces[i].pfn,
+						lx_tag_of(pieces[i].prot, pieces[i].shift));
 			len = 1;
 		}
 		if (err) {
-			lx_plan_done(t, plan, false);
+			vmmap_lx_plan_done(t, plan, false);
 			return err;
 		}
 	}
 	return 0;
 }
 
-void lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep)
+void vmmap_lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		struct packed *p;
@@ -150,9 +151,9 @@ void lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep)
 			continue;
 		p = lx_region(t, plan->runs[i].value);
 		if (keep)
-			lx_hints_of(t, p);
+			vmmap_lx_hints_of(t, p);
 		else
-			lx_region_drop(t, p);
+			vmmap_lx_region_drop(t, p);
 	}
 	vmmap_host_free_now(t->host, plan->runs, plan->room * sizeof(*plan->runs));
 	*plan = (struct lx_plan){ 0 };
@@ -223,18 +224,18 @@ static bool pack_run(struct packed *to, const struct lindex_run *run)
 	if (!gone && (!packed_fits(to, run->value) || !packed_fits(to, run->value + pages - 1)))
 		return false;
 	for (uint64_t i = 0; i < pages; i++)
-		packed_set(to, (uint32_t)(run->first + i - to->first),
-			   gone ? PACKED_UNMAPPED : run->value + i - to->f0 + PACKED_FRAME);
+		vmmap_packed_set(to, (uint32_t)(run->first + i - to->first),
+				 gone ? PACKED_UNMAPPED : run->value + i - to->f0 + PACKED_FRAME);
 	to->live += gone ? 0 : (uint32_t)pages;
 	return true;
 }
 
 static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int bits);
 
-void lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
+void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 {
 	uint8_t *heat = &t->heat[(vpn / WINDOW_PAGES * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
-	struct packed_shape shape = packed_shape_for(t->pfn_lo, t->pfn_hi);
+	struct packed_shape shape = vmmap_packed_shape_for(t->pfn_lo, t->pfn_hi);
 	struct stretch s;
 	struct packed *to;
 
@@ -244,27 +245,27 @@ void lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 	s = find_stretch(t, vpn, tag);
 	if (vpn < s.first || vpn > s.last || !pays(s.last - s.first + 1, s.runs, shape))
 		return;
-	to = lx_region_new(t, shape, s.first, (uint32_t)(s.last - s.first + 1));
+	to = vmmap_lx_region_new(t, shape, s.first, (uint32_t)(s.last - s.first + 1));
 	if (!to)
 		return; /* it stays as it is */
 	for (vmmap_vpn_t at = s.first; at <= s.last;) {
 		struct lindex_run run = run_at(t, at, s.last);
 
 		if (!pack_run(to, &run)) {
-			lx_region_drop(t, to);
+			vmmap_lx_region_drop(t, to);
 			return;
 		}
 		at = run.last + 1;
 	}
-	if (lx_store(t, s.first, s.last, lx_packed_value(to, s.first), tag | LX_TAG_PACKED)) {
-		lx_region_drop(t, to);
+	if (vmmap_lx_store(t, s.first, s.last, lx_packed_value(to, s.first), tag | LX_TAG_PACKED)) {
+		vmmap_lx_region_drop(t, to);
 		return;
 	}
 	to->covered = to->slots;
 	t->cost.nodes += to->nlines;
 	t->cost.moved += to->nlines;
-	lx_hints_refresh(t, s.first, to->slots);
-	lx_hints_of(t, to);
+	vmmap_lx_hints_refresh(t, s.first, to->slots);
+	vmmap_lx_hints_of(t, to);
 	grow_look(t, vpn, tag | LX_TAG_PACKED, GROW_BITS + 9);
 }
 
@@ -274,7 +275,7 @@ void lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int bits)
 {
 	vmmap_vpn_t lo = vpn >> bits << bits, hi = lo + (UINT64_C(1) << bits) - 1;
-	struct packed_shape shape = packed_shape_for(t->pfn_lo, t->pfn_hi);
+	struct packed_shape shape = vmmap_packed_shape_for(t->pfn_lo, t->pfn_hi);
 	const struct packed *one = NULL;
 	uint64_t covered = 0, regions = 0;
 	unsigned int looks = 0;
@@ -294,7 +295,7 @@ static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int 
 	}
 	if (looks == GROW_LOOKS || regions < 2 || covered < (hi - lo + 1) / 8 * 5)
 		return;
-	t->job.to = lx_region_new(t, shape, lo, (uint32_t)(hi - lo + 1));
+	t->job.to = vmmap_lx_region_new(t, shape, lo, (uint32_t)(hi - lo + 1));
 	t->job.at = lo;
 	t->job.tag = tag;
 }
@@ -312,11 +313,11 @@ static bool move_slots(struct packed *to, struct packed *from, const struct lind
 	for (vmmap_vpn_t at = run->first; at <= run->last; at++) {
 		uint32_t slot = (uint32_t)(at - to->first), old = (uint32_t)(at - from->first);
 		uint64_t code = packed_code(from, packed_place(from, old));
-		uint32_t bits = packed_harvest(from, old, 0);
+		uint32_t bits = vmmap_packed_harvest(from, old, 0);
 
 		if (code >= PACKED_FRAME)
 			code = packed_pfn(from, code) - to->f0 + PACKED_FRAME;
-		packed_set(to, slot, code);
+		vmmap_packed_set(to, slot, code);
 		if (bits)
 			packed_mark(to, packed_place(to, slot), bits);
 		to->live += code >= PACKED_FRAME;
@@ -342,18 +343,18 @@ static vmmap_vpn_t take_over(struct lx *t, vmmap_vpn_t at, vmmap_vpn_t end)
 	return at;
 }
 
-void lx_job_end(struct lx *t)
+void vmmap_lx_job_end(struct lx *t)
 {
 	struct packed *to = t->job.to;
 
 	t->job.to = NULL;
 	if (to && !to->covered)
-		lx_region_drop(t, to);
+		vmmap_lx_region_drop(t, to);
 	else if (to)
-		lx_hints_of(t, to);
+		vmmap_lx_hints_of(t, to);
 }
 
-void lx_job_step(struct lx *t)
+void vmmap_lx_job_step(struct lx *t)
 {
 	struct packed *to = t->job.to;
 	vmmap_vpn_t at = t->job.at, end, next;
@@ -366,18 +367,18 @@ void lx_job_step(struct lx *t)
 	live = to->live;
 	next = take_over(t, at, end);
 	if (next > at) {
-		lx_uncover(t, at, next - 1);
-		if (lx_store(t, at, next - 1, lx_packed_value(to, at), t->job.tag)) {
-			lx_cover(t, at, next - 1);
+		vmmap_lx_uncover(t, at, next - 1);
+		if (vmmap_lx_store(t, at, next - 1, lx_packed_value(to, at), t->job.tag)) {
+			vmmap_lx_cover(t, at, next - 1);
 			to->live = live;
-			lx_job_end(t);
+			vmmap_lx_job_end(t);
 			return;
 		}
 		to->covered += (uint32_t)(next - at);
 		t->cost.nodes += (next - at) / to->per + 1;
 		t->cost.moved += (next - at) / to->per + 1;
-		lx_hints_refresh(t, at, next - at);
-		lx_drop_empty(t);
+		vmmap_lx_hints_refresh(t, at, next - at);
+		vmmap_lx_drop_empty(t);
 		at = next;
 	} else {
 		at = run_at(t, at, to->first + to->slots - 1).last + 1; /* an exception: it stays */
@@ -386,7 +387,7 @@ void lx_job_step(struct lx *t)
 	if (at >= to->first + to->slots) {
 		unsigned int bits = 63u - (unsigned int)__builtin_clzll(to->slots);
 
-		lx_job_end(t);
+		vmmap_lx_job_end(t);
 		if (!t->job.to)
 			grow_look(t, to->first, t->job.tag, bits + GROW_BITS);
 	}

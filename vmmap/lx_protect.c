@@ -14,8 +14,8 @@ struct change {
 };
 
 /* Pages from @at on, to @last at most, that the own directory leaves to the base, or that it does not: returns the last. */
-vmmap_vpn_t lx_stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
-			   vmmap_vpn_t last, bool *below)
+vmmap_vpn_t vmmap_lx_stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
+				 vmmap_vpn_t last, bool *below)
 {
 	const struct packed *p;
 
@@ -48,7 +48,7 @@ static bool next_change(const struct lx *t, vmmap_vpn_t at, vmmap_vpn_t last, ui
 		uint8_t has;
 
 		lindex_lookup(view->own->ix, at, &own);
-		to = lx_stretch_end(t, &own, at, last, &below);
+		to = vmmap_lx_stretch_end(t, &own, at, last, &below);
 		run = own;
 		if (below) {
 			lindex_lookup(view->base->ix, at, &run);
@@ -99,11 +99,11 @@ static void undo_changes(struct lx *t, const struct change *done, size_t n)
 		if (lindex_reserve(ix, 1))
 			lindex_pool_reclaim(t->pool);
 		if (c->own_tag)
-			lx_store(t, c->first, c->last, c->own_value, c->own_tag);
+			vmmap_lx_store(t, c->first, c->last, c->own_value, c->own_tag);
 		else
 			lindex_remove(ix, c->first, c->last);
 		if (leaves_region(c))
-			lx_cover(t, c->first, c->last);
+			vmmap_lx_cover(t, c->first, c->last);
 	}
 }
 
@@ -118,10 +118,11 @@ static int protect_runs(struct lx *t, struct change *changes, size_t n, uint8_t 
 
 		err = n > 1 ? lindex_reserve(ix, LX_RESERVE) : 0;
 		if (!err && leaves_region(c))
-			lx_uncover(t, c->first, c->last);
-		err = err ? err : lx_store(t, c->first, c->last, c->value, changed_tag(c, prot));
+			vmmap_lx_uncover(t, c->first, c->last);
+		err = err ? err :
+			    vmmap_lx_store(t, c->first, c->last, c->value, changed_tag(c, prot));
 		if (err && leaves_region(c))
-			lx_cover(t, c->first, c->last);
+			vmmap_lx_cover(t, c->first, c->last);
 	}
 	if (err)
 		undo_changes(t, changes, i - 1);
@@ -130,7 +131,7 @@ static int protect_runs(struct lx *t, struct change *changes, size_t n, uint8_t 
 	return err;
 }
 
-int lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot)
+int vmmap_lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot)
 {
 	struct lx *t = table;
 	vmmap_vpn_t last = vpn + pages - 1, at = vpn;
@@ -152,7 +153,7 @@ int lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot)
 	err = protect_runs(t, changes, n, prot);
 	if (changes != &one)
 		vmmap_host_free_now(t->host, changes, n * sizeof(*changes));
-	lx_hints_refresh(t, vpn, pages);
-	lx_drop_empty(t);
+	vmmap_lx_hints_refresh(t, vpn, pages);
+	vmmap_lx_drop_empty(t);
 	return err;
 }

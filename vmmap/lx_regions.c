@@ -78,7 +78,7 @@ static void region_put(void *owner, void *ptr, size_t bytes)
 
 	(void)bytes;
 	if (!--p->layers)
-		packed_free(t->host, p);
+		vmmap_packed_free(t->host, p);
 }
 
 /* The same of a region that no other layer has: its id may be another's. */
@@ -91,7 +91,7 @@ static void region_release(void *owner, void *ptr, size_t bytes)
 	region_put(owner, p, bytes);
 }
 
-void lx_ids_keep(struct lx *t, const struct lx_layer *layer)
+void vmmap_lx_ids_keep(struct lx *t, const struct lx_layer *layer)
 {
 	struct lx_ids *ids = atomic_load(&t->ids);
 
@@ -127,16 +127,16 @@ static int layer_add(struct lx *t, struct lx_layer *layer, struct packed *p)
 	return 0;
 }
 
-struct packed *lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_t first,
-			     uint32_t slots)
+struct packed *vmmap_lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_t first,
+				   uint32_t slots)
 {
 	struct lx_layer *own = lx_view(t)->own;
-	struct packed *p = packed_new(t->host, shape, first, slots);
+	struct packed *p = vmmap_packed_new(t->host, shape, first, slots);
 
 	if (!p)
 		return NULL;
 	if (id_take(t, p)) {
-		packed_free(t->host, p);
+		vmmap_packed_free(t->host, p);
 		return NULL;
 	}
 	p->layers = 1;
@@ -151,7 +151,7 @@ struct packed *lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_
 	return p;
 }
 
-void lx_region_drop(struct lx *t, struct packed *p)
+void vmmap_lx_region_drop(struct lx *t, struct packed *p)
 {
 	struct lx_layer *own = lx_view(t)->own;
 
@@ -168,7 +168,7 @@ void lx_region_drop(struct lx *t, struct packed *p)
 			 (size_t)p->nlines * PACKED_LINE_BYTES + sizeof(*p));
 }
 
-void lx_drop_empty(struct lx *t)
+void vmmap_lx_drop_empty(struct lx *t)
 {
 	while (t->empty) {
 		struct packed *p = t->empty;
@@ -176,11 +176,11 @@ void lx_drop_empty(struct lx *t)
 		t->empty = p->next_empty;
 		p->listed = false;
 		if (!p->covered)
-			lx_region_drop(t, p);
+			vmmap_lx_region_drop(t, p);
 	}
 }
 
-void lx_layer_put(struct lx *t, struct lx_layer *layer)
+void vmmap_lx_layer_put(struct lx *t, struct lx_layer *layer)
 {
 	if (!layer || --layer->refs)
 		return;
@@ -219,8 +219,8 @@ static void hints_grow(struct lx *t, uint64_t windows)
 	if (old != lx_no_hints(t))
 		vmmap_host_retire(t->host, old, hints_bytes(had));
 	if (lx_view(t)->base)
-		lx_hints_fill(t, lx_view(t)->base);
-	lx_hints_fill(t, lx_view(t)->own);
+		vmmap_lx_hints_fill(t, lx_view(t)->base);
+	vmmap_lx_hints_fill(t, lx_view(t)->own);
 }
 
 /* The hint of a window for the part that is in @p's range; 0 if there cannot be one. */
@@ -232,7 +232,7 @@ static uint64_t hint_for(struct lx *t, struct packed *p, vmmap_vpn_t window)
 
 	lo = lo < p->first ? p->first : lo;
 	hi = hi > end ? end : hi;
-	lx_find(t, lo, &spot);
+	vmmap_lx_find(t, lo, &spot);
 	if (spot.region != p || spot.last < hi)
 		return 0;
 	return (uint64_t)(uintptr_t)p >> 6 << 23 | (p->owner == t->serial ? 0 : LX_HINT_FOREIGN) |
@@ -240,7 +240,7 @@ static uint64_t hint_for(struct lx *t, struct packed *p, vmmap_vpn_t window)
 	       (spot.own || spot.tag & VMMAP_PROT_SHARED ? 0 : VMMAP_PROT_COW);
 }
 
-void lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
+void vmmap_lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 {
 	struct lx_hints *h = atomic_load(&t->hints);
 	vmmap_vpn_t first = vpn >> LX_HINT_SHIFT, last = (vpn + pages - 1) >> LX_HINT_SHIFT;
@@ -249,10 +249,10 @@ void lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 		return;
 	if (last - first > h->mask) { /* the whole table, once */
 		last = first + h->mask;
-		lx_hints_clear(t);
+		vmmap_lx_hints_clear(t);
 		if (lx_view(t)->base)
-			lx_hints_fill(t, lx_view(t)->base);
-		lx_hints_fill(t, lx_view(t)->own);
+			vmmap_lx_hints_fill(t, lx_view(t)->base);
+		vmmap_lx_hints_fill(t, lx_view(t)->own);
 		return;
 	}
 	for (vmmap_vpn_t window = first; window <= last; window++) {
@@ -267,7 +267,7 @@ void lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 	}
 }
 
-void lx_hints_clear(struct lx *t)
+void vmmap_lx_hints_clear(struct lx *t)
 {
 	struct lx_hints *h = atomic_load(&t->hints);
 
@@ -275,7 +275,7 @@ void lx_hints_clear(struct lx *t)
 		atomic_store_explicit(&h->at[i], 0, memory_order_release);
 }
 
-void lx_hints_of(struct lx *t, struct packed *p)
+void vmmap_lx_hints_of(struct lx *t, struct packed *p)
 {
 	struct lx_hints *h;
 
@@ -292,7 +292,7 @@ void lx_hints_of(struct lx *t, struct packed *p)
 		atomic_store_explicit(hint_at(h, w), hint_for(t, p, w), memory_order_release);
 }
 
-void lx_hints_fill(struct lx *t, const struct lx_layer *layer)
+void vmmap_lx_hints_fill(struct lx *t, const struct lx_layer *layer)
 {
 	uint64_t windows = 0;
 
@@ -301,5 +301,5 @@ void lx_hints_fill(struct lx *t, const struct lx_layer *layer)
 	if (windows > atomic_load(&t->hints)->mask + 1 && layer->n > 0 && windows > 8)
 		hints_grow(t, 2 * windows);
 	for (uint32_t i = 0; i < layer->n; i++)
-		lx_hints_of(t, layer->regions[i]);
+		vmmap_lx_hints_of(t, layer->regions[i]);
 }

@@ -62,7 +62,7 @@ static void count_blocks(struct blocks *b, const struct lindex_run *run)
 	b->last[i] = to;
 }
 
-void lx_footprint(const void *table, struct vmmap_footprint *f)
+void vmmap_lx_footprint(const void *table, struct vmmap_footprint *f)
 {
 	const struct lx *t = table;
 	const struct lx_view *view = lx_view(t);
@@ -153,7 +153,7 @@ static void cache_model(struct vmmap_step *steps, int n, int leaf, const struct 
 		cached(&steps[leaf - 1], steps[leaf].addr << 2 | 2);
 }
 
-int lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps)
+int vmmap_lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps)
 {
 	const struct lx *t = table;
 	const struct lx_view *view = lx_view(t);
@@ -162,7 +162,7 @@ int lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps)
 	struct lx_spot spot;
 	int n, leaf;
 
-	lx_find(t, vpn, &spot);
+	vmmap_lx_find(t, vpn, &spot);
 	n = walk_directory(view->own, AT_OWN, vpn, &run, steps, 0, &leaf);
 	if (view->base && (!run.mapped || (!spot.own && !(run.tag & LX_TAG_UNMAPPED)))) {
 		n = n < 12 ? n : 12;
@@ -279,7 +279,7 @@ static int check_hint(const struct lx *t, uint64_t e, vmmap_vpn_t slot, uint64_t
 
 		if ((vpn >> LX_HINT_SHIFT & mask) != slot)
 			continue;
-		lx_find(t, vpn, &spot);
+		vmmap_lx_find(t, vpn, &spot);
 		if (spot.region != p && !(lx_view(t)->base && in_layer(lx_view(t)->own, p)))
 			return wrong(why, "lindex: L4, another region", vpn, p->id,
 				     spot.region ? spot.region->id : UINT64_MAX);
@@ -290,7 +290,7 @@ static int check_hint(const struct lx *t, uint64_t e, vmmap_vpn_t slot, uint64_t
 	return 0;
 }
 
-int lx_check(void *table, struct lindex_reason *why)
+int vmmap_lx_check(void *table, struct lindex_reason *why)
 {
 	const struct lx *t = table;
 	const struct lx_view *view = lx_view(t);
@@ -353,7 +353,7 @@ static int dump_layer(const struct lx *t, const char *name, const struct lx_laye
 	return err;
 }
 
-int lx_dump(const void *table, const struct lindex_sink *sink)
+int vmmap_lx_dump(const void *table, const struct lindex_sink *sink)
 {
 	const struct lx *t = table;
 	const struct lx_view *view = lx_view(t);

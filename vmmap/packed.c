@@ -4,7 +4,7 @@
  */
 #include "packed.h"
 
-struct packed_shape packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi)
+struct packed_shape vmmap_packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi)
 {
 	uint64_t codes = hi - lo + 1 + PACKED_FRAME;
 	unsigned int w = 64u - (unsigned int)__builtin_clzll(codes - 1), per;
@@ -17,8 +17,8 @@ struct packed_shape packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi)
 				      .w = (uint8_t)(PACKED_LINE_BITS / per - 2) };
 }
 
-struct packed *packed_new(struct vmmap_host *host, struct packed_shape shape, vmmap_vpn_t first,
-			  uint32_t slots)
+struct packed *vmmap_packed_new(struct vmmap_host *host, struct packed_shape shape,
+				vmmap_vpn_t first, uint32_t slots)
 {
 	struct packed *p = vmmap_host_alloc(host, sizeof(*p), 64);
 	uint32_t nlines = packed_lines_for(shape, slots);
@@ -41,7 +41,7 @@ struct packed *packed_new(struct vmmap_host *host, struct packed_shape shape, vm
 	return p;
 }
 
-void packed_free(struct vmmap_host *host, struct packed *p)
+void vmmap_packed_free(struct vmmap_host *host, struct packed *p)
 {
 	vmmap_host_free_now(host, (void *)p->lines, (size_t)p->nlines * PACKED_LINE_BYTES);
 	vmmap_host_free_now(host, p, sizeof(*p));
@@ -58,7 +58,7 @@ static void set_bits(struct packed_place at, uint32_t word, uint64_t mask, uint6
 		atomic_store_explicit(at.line + word, (v & ~mask) | bits, memory_order_release);
 }
 
-void packed_set(struct packed *p, uint32_t slot, uint64_t code)
+void vmmap_packed_set(struct packed *p, uint32_t slot, uint64_t code)
 {
 	struct packed_place at = packed_place(p, slot);
 	uint32_t bit = at.index * p->w, shift = bit & 63, word = bit >> 6;
@@ -76,7 +76,7 @@ void packed_set(struct packed *p, uint32_t slot, uint64_t code)
 	atomic_store_explicit(&p->seq, seq + 2, memory_order_release);
 }
 
-uint32_t packed_harvest(struct packed *p, uint32_t slot, uint32_t clear)
+uint32_t vmmap_packed_harvest(struct packed *p, uint32_t slot, uint32_t clear)
 {
 	struct packed_place at = packed_place(p, slot);
 	_Atomic uint64_t *word = at.line + (PACKED_WORDS - 1);

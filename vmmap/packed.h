@@ -66,8 +66,8 @@ struct packed_shape {
 	uint8_t w, per;
 };
 
-/** packed_shape_for() - The shape for frames from @lo to @hi. */
-struct packed_shape packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi);
+/** vmmap_packed_shape_for() - The shape for frames from @lo to @hi. */
+struct packed_shape vmmap_packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi);
 
 /** packed_max_slots() - Pages that the largest region of a shape holds. */
 static inline uint32_t packed_max_slots(struct packed_shape shape)
@@ -80,11 +80,11 @@ static inline uint32_t packed_lines_for(struct packed_shape shape, uint64_t slot
 	return (uint32_t)((slots + shape.per - 1) / shape.per);
 }
 
-/** packed_new() - An empty region, or NULL. */
-struct packed *packed_new(struct vmmap_host *host, struct packed_shape shape, vmmap_vpn_t first,
-			  uint32_t slots);
+/** vmmap_packed_new() - An empty region, or NULL. */
+struct packed *vmmap_packed_new(struct vmmap_host *host, struct packed_shape shape,
+				vmmap_vpn_t first, uint32_t slots);
 
-void packed_free(struct vmmap_host *host, struct packed *p);
+void vmmap_packed_free(struct vmmap_host *host, struct packed *p);
 
 /** packed_fits() - Whether the region has a code for @pfn. */
 static inline bool packed_fits(const struct packed *p, vmmap_pfn_t pfn)
@@ -126,8 +126,8 @@ static inline vmmap_pfn_t packed_pfn(const struct packed *p, uint64_t code)
 	return code - PACKED_FRAME + p->f0;
 }
 
-/** packed_set() - Change one code. Context: mutator. */
-void packed_set(struct packed *p, uint32_t slot, uint64_t code);
+/** vmmap_packed_set() - Change one code. Context: mutator. */
+void vmmap_packed_set(struct packed *p, uint32_t slot, uint64_t code);
 
 /* The accessed and dirty bits of a place that @bits name, in word 7. */
 static inline uint64_t packed_mask(const struct packed *p, struct packed_place at, uint32_t bits)
@@ -151,7 +151,7 @@ static inline bool packed_mark(struct packed *p, struct packed_place at, uint32_
 	return !atomic_load(&p->moved);
 }
 
-/** packed_harvest() - Bits of a slot; clears @clear. Context: mutator. */
-uint32_t packed_harvest(struct packed *p, uint32_t slot, uint32_t clear);
+/** vmmap_packed_harvest() - Bits of a slot; clears @clear. Context: mutator. */
+uint32_t vmmap_packed_harvest(struct packed *p, uint32_t slot, uint32_t clear);
 
 #endif

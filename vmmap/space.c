@@ -8,11 +8,8 @@
 #include <string.h>
 
 static const struct vmmap_backend *const backends[] = {
-	&vmmap_backend_lindex,
-	&vmmap_backend_radix4,
-	&vmmap_backend_radix5,
-	&vmmap_backend_btree,
-	&vmmap_backend_ecpt,
+	&vmmap_backend_lindex, &vmmap_backend_radix4, &vmmap_backend_radix5,
+	&vmmap_backend_btree,  &vmmap_backend_ecpt,
 };
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
@@ -119,7 +116,7 @@ void vmmap_space_free(struct vmmap_space *s)
 	if (!s)
 		return;
 	if (!(s->host->flags & VMMAP_HOST_NO_REFS))
-		space_scan(s, 0, space_vpn_end(s), drop_refs, s->host);
+		vmmap_space_scan(s, 0, space_vpn_end(s), drop_refs, s->host);
 	s->backend->free(s->table);
 	s->host->spaces--;
 	vmmap_host_free_now(s->host, s, sizeof(*s));
@@ -156,7 +153,7 @@ int vmmap_fork(struct vmmap_space *s, struct vmmap_space **out)
 	}
 	s->host->spaces++;
 	child->pages = s->pages;
-	space_scan(child, 0, space_vpn_end(s), take_refs, s->host);
+	vmmap_space_scan(child, 0, space_vpn_end(s), take_refs, s->host);
 	invalidate(s, 0, space_vpn_half(s));
 	invalidate(s, space_vpn_half(s), space_vpn_half(s));
 	*out = child;
@@ -165,7 +162,7 @@ int vmmap_fork(struct vmmap_space *s, struct vmmap_space **out)
 
 /* ---- What arguments are checked for ------------------------------------------------------------- */
 
-int space_range(const struct vmmap_space *s, vmmap_va_t va, uint64_t pages, vmmap_vpn_t *vpn)
+int vmmap_space_range(const struct vmmap_space *s, vmmap_va_t va, uint64_t pages, vmmap_vpn_t *vpn)
 {
 	vmmap_vpn_t at, end;
 
@@ -211,7 +208,7 @@ static int check_hole(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pag
 
 	if (pages == 1)
 		return s->backend->lookup(s->table, vpn, &p) ? 0 : -EEXIST;
-	return space_scan(s, vpn, pages, is_mapped, NULL);
+	return vmmap_space_scan(s, vpn, pages, is_mapped, NULL);
 }
 
 static bool cuts_page(const struct vmmap_space *s, vmmap_vpn_t border)
@@ -227,7 +224,7 @@ static bool cuts_page(const struct vmmap_space *s, vmmap_vpn_t border)
 static int check_borders(const struct vmmap_space *s, vmmap_va_t va, uint64_t pages,
 			 vmmap_vpn_t *vpn)
 {
-	int err = space_range(s, va, pages, vpn);
+	int err = vmmap_space_range(s, va, pages, vpn);
 
 	if (err)
 		return err;
@@ -242,7 +239,7 @@ int vmmap_map(struct vmmap_space *s, vmmap_va_t va, uint64_t pages, vmmap_pfn_t 
 	struct vmmap_piece p = {
 		.pages = pages, .pfn = pfn, .prot = (uint8_t)prot, .shift = (uint8_t)shift
 	};
-	int err = space_range(s, va, pages, &p.vpn);
+	int err = vmmap_space_range(s, va, pages, &p.vpn);
 
 	err = err ? err : check_prot(prot);
 	err = err ? err : check_shift(p.vpn, pages, pfn, shift);
@@ -261,7 +258,7 @@ int vmmap_map_frames(struct vmmap_space *s, vmmap_va_t va, uint64_t pages,
 		     const vmmap_pfn_t *frames, uint32_t prot)
 {
 	vmmap_vpn_t vpn;
-	int err = space_range(s, va, pages, &vpn);
+	int err = vmmap_space_range(s, va, pages, &vpn);
 
 	err = err ? err : check_prot(prot);
 	for (uint64_t i = 0; i < pages && !err; i++)
@@ -281,7 +278,7 @@ int vmmap_map_frames(struct vmmap_space *s, vmmap_va_t va, uint64_t pages,
 static int load_piece(const struct vmmap_space *s, const struct vmmap_extent *e,
 		      struct vmmap_piece *p, vmmap_vpn_t *next)
 {
-	int err = space_range(s, e->va, e->pages, &p->vpn);
+	int err = vmmap_space_range(s, e->va, e->pages, &p->vpn);
 
 	err = err ? err : check_prot(e->prot);
 	err = err ? err : check_shift(p->vpn, e->pages, e->pfn, e->shift);
@@ -344,16 +341,16 @@ int vmmap_unmap(struct vmmap_space *s, vmmap_va_t va, uint64_t pages)
 
 	if (err)
 		return err;
-	space_scan(s, vpn, pages, count_pages, &mapped);
+	vmmap_space_scan(s, vpn, pages, count_pages, &mapped);
 	if (!mapped)
 		return 0;
 	/* Counts are the mutator's: nobody sees that they go first. They have to: afterwards frames are not known. */
 	if (!(s->host->flags & VMMAP_HOST_NO_REFS))
-		space_scan(s, vpn, pages, drop_refs, s->host);
+		vmmap_space_scan(s, vpn, pages, drop_refs, s->host);
 	err = s->backend->unmap(s->table, vpn, pages);
 	if (err) {
 		if (!(s->host->flags & VMMAP_HOST_NO_REFS))
-			space_scan(s, vpn, pages, take_refs, s->host);
+			vmmap_space_scan(s, vpn, pages, take_refs, s->host);
 		return err;
 	}
 	s->pages -= mapped;

@@ -50,12 +50,12 @@ static inline vmmap_va_t space_va(const struct vmmap_space *s, vmmap_vpn_t vpn)
 	return (vmmap_va_t)((int64_t)(vpn << VMMAP_PAGE_SHIFT << above) >> above);
 }
 
-/** space_range() - The page numbers of a range. Return: 0, -EINVAL (not aligned, not canonical, wrapping, none). */
-int space_range(const struct vmmap_space *s, vmmap_va_t va, uint64_t pages, vmmap_vpn_t *vpn);
+/** vmmap_space_range() - The page numbers of a range. Return: 0, -EINVAL (not aligned, not canonical, wrapping, none). */
+int vmmap_space_range(const struct vmmap_space *s, vmmap_va_t va, uint64_t pages, vmmap_vpn_t *vpn);
 
-/** space_scan() - Pieces of a range, as the backend's scan gives them: not joined. */
-int space_scan(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pages,
-	       int (*visit)(void *ctx, const struct vmmap_piece *piece), void *ctx);
+/** vmmap_space_scan() - Pieces of a range, as the backend's scan gives them: not joined. */
+int vmmap_space_scan(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pages,
+		     int (*visit)(void *ctx, const struct vmmap_piece *piece), void *ctx);
 
 /** piece_continues() - Whether @b, which begins where @a ends, belongs to the same extent. */
 static inline bool piece_continues(const struct vmmap_piece *a, const struct vmmap_piece *b)

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-int space_scan(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pages,
-	       int (*visit)(void *ctx, const struct vmmap_piece *piece), void *ctx)
+int vmmap_space_scan(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pages,
+		     int (*visit)(void *ctx, const struct vmmap_piece *piece), void *ctx)
 {
 	vmmap_vpn_t end = vpn + pages;
 
@@ -73,7 +73,7 @@ static int walk_pages(const struct vmmap_space *s, vmmap_vpn_t vpn, uint64_t pag
 		      int (*visit)(void *ctx, const struct vmmap_extent *extent), void *ctx)
 {
 	struct joiner j = { .s = s, .visit = visit, .ctx = ctx };
-	int err = space_scan(s, vpn, pages, join, &j);
+	int err = vmmap_space_scan(s, vpn, pages, join, &j);
 
 	return err ? err : joiner_end(&j);
 }
@@ -82,7 +82,7 @@ int vmmap_walk_range(struct vmmap_space *s, vmmap_va_t va, uint64_t pages,
 		     int (*visit)(void *ctx, const struct vmmap_extent *extent), void *ctx)
 {
 	vmmap_vpn_t vpn;
-	int err = space_range(s, va, pages, &vpn);
+	int err = vmmap_space_range(s, va, pages, &vpn);
 
 	return err ? err : walk_pages(s, vpn, pages, visit, ctx);
 }
@@ -176,14 +176,14 @@ int64_t vmmap_harvest(struct vmmap_space *s, vmmap_va_t va, uint64_t pages, uint
 		      uint64_t *accessed, uint64_t *dirty)
 {
 	struct harvester h = { .s = s, .clear = clear, .bits = { accessed, dirty } };
-	int err = space_range(s, va, pages, &h.vpn);
+	int err = vmmap_space_range(s, va, pages, &h.vpn);
 
 	if (err || clear & ~(VMMAP_ACCESSED | VMMAP_DIRTY))
 		return -EINVAL;
 	for (unsigned int kind = 0; kind < 2; kind++)
 		if (h.bits[kind])
 			memset(h.bits[kind], 0, (pages + 63) / 64 * sizeof(uint64_t));
-	space_scan(s, h.vpn, pages, harvest_piece, &h);
+	vmmap_space_scan(s, h.vpn, pages, harvest_piece, &h);
 	if (h.cleared && s->invalidate)
 		s->invalidate(s->ctx, s, va, pages);
 	return h.found;
