@@ -192,7 +192,8 @@ static void mtime_follows_writes(void)
 	EXPECT(!futimens(fd, past) && !close(fd) && !stat("m", &st) && st.st_mtim.tv_sec == 1);
 	EXPECT(!truncate("m", 5) && !stat("m", &st) && st.st_mtim.tv_sec > 1);
 	EXPECT((fd = open("m", O_WRONLY | O_APPEND)) >= 0 && !futimens(fd, past));
-	EXPECT(write(fd, "3", 1) == 1 && !fstat(fd, &st) && st.st_mtim.tv_sec > 1 && st.st_size == 6);
+	EXPECT(write(fd, "3", 1) == 1 && !fstat(fd, &st) && st.st_mtim.tv_sec > 1 &&
+	       st.st_size == 6);
 	EXPECT(!close(fd) && !stat("m", &st) && st.st_mtim.tv_sec > 1 && !unlink("m"));
 }
 
