@@ -146,7 +146,7 @@ struct lfs_callbacks {
 /**
  * struct lfs_format_options - Zeroed by the caller; 0 means default.
  * @size_bytes:    Of the filesystem, a multiple of a block; default: the whole device.
- * @segment_bytes: A power of two, LFS_SEGMENT_MIN..MAX; default: 2 MiB, less on images below 256 MiB.
+ * @segment_bytes: A power of two, LFS_SEGMENT_MIN..MAX; default: 2 MiB, less on images below 1 GiB.
  * @label:         At most LFS_LABEL_BYTES - 1 bytes.
  * @uuid:          All zeroes: random.
  * @root_uid, @root_gid, @root_mode: Of the root directory; mode 0: 0755.
