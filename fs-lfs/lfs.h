@@ -281,7 +281,8 @@ int lfs_getattr(struct lfs *fs, lfs_ino_t ino, struct lfs_attr *attr);
  * lfs_setattr() - Change attributes.
  * @set:  Mask LFS_SET_*. @to: the new values. @attr: output, all attributes after it; may be NULL.
  *
- * Changing owner or size of a file clears set-id bits only with LFS_SET_KILL_PRIV (the kernel asks for it).
+ * Changing owner or size of a file clears set-id bits only with LFS_SET_KILL_PRIV (the kernel asks for it), and always
+ * removes file capabilities; so does lfs_write().
  * Changing mode changes the ACL's mask too.
  *
  * Return: 0, -EFBIG, -EISDIR or -EINVAL (size of what is no file), -EPERM (immutable, append-only).
