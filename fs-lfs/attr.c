@@ -156,6 +156,8 @@ static int set_locked(struct lfs *fs, struct lfs_inode *inode, uint32_t set,
 		if (!err)
 			err = lfs_file_zero_edge(fs, inode, to->size);
 	}
+	if (!err && set & (LFS_SET_SIZE | LFS_SET_UID | LFS_SET_GID))
+		err = lfs_xattr_drop_privilege(fs, inode, now);
 	if (!err && set & LFS_SET_MODE)
 		err = chmod_acl(fs, inode, to->mode, now);
 	if (!err)

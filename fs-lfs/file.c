@@ -511,6 +511,8 @@ static int write_locked(struct lfs *fs, struct lfs_inode *inode, const void *buf
 	if (!len)
 		return 0;
 	err = flags & LFS_WRITE_KILL_PRIV ? kill_priv(fs, inode, now) : 0;
+	if (!err)
+		err = lfs_xattr_drop_privilege(fs, inode, now);
 	if (!err && fits_inline(inode, offset + len)) {
 		err = write_inline(fs, inode, buf, (uint32_t)len, (uint32_t)offset, now);
 		*done = err ? 0 : len;

@@ -358,7 +358,7 @@ int lfs_gc_run(struct lfs *fs, uint32_t segments, bool forced)
 	int err = 0;
 
 	pthread_mutex_lock(&fs->alloc_lock);
-	room = fs->nfree > 2 ? (fs->nfree - 2) * lfs_seg_end(&fs->geo) / 2 : 0;
+	room = fs->nfree > 3 ? (fs->nfree - 3) * (lfs_seg_end(&fs->geo) - 8) : 0;
 	pthread_mutex_unlock(&fs->alloc_lock);
 	n = choose(fs, v, segments < VICTIMS_MAX ? segments : VICTIMS_MAX, forced);
 	for (uint32_t i = 0; i < n && !err; i++) {

@@ -495,6 +495,7 @@ int lfs_xattr_find(const struct lfs_inode *inode, const char *name, const void *
 int lfs_xattr_apply(struct lfs *fs, struct lfs_inode *inode, const char *name, uint32_t name_len,
 		    const void *value, uint32_t len, bool remove, uint32_t mode_plus_1,
 		    struct lfs_time now);
+int lfs_xattr_drop_privilege(struct lfs *fs, struct lfs_inode *inode, struct lfs_time now);
 int lfs_acl_inherit(struct lfs *fs, struct lfs_inode *dir, uint32_t *mode, uint32_t umask,
 		    void *access, uint32_t *access_len, const void **deflt, uint32_t *deflt_len);
 int lfs_acl_mode(const void *acl, size_t len, uint32_t *mode);

@@ -146,7 +146,7 @@ struct lfs_callbacks {
 /**
  * struct lfs_format_options - Zeroed by the caller; 0 means default.
  * @size_bytes:    Of the filesystem, a multiple of a block; default: the whole device.
- * @segment_bytes: A power of two, LFS_SEGMENT_MIN..MAX; default: 2 MiB, less on images below 256 MiB.
+ * @segment_bytes: A power of two, LFS_SEGMENT_MIN..MAX; default: 2 MiB, less on images below 1 GiB.
  * @label:         At most LFS_LABEL_BYTES - 1 bytes.
  * @uuid:          All zeroes: random.
  * @root_uid, @root_gid, @root_mode: Of the root directory; mode 0: 0755.
@@ -281,7 +281,8 @@ int lfs_getattr(struct lfs *fs, lfs_ino_t ino, struct lfs_attr *attr);
  * lfs_setattr() - Change attributes.
  * @set:  Mask LFS_SET_*. @to: the new values. @attr: output, all attributes after it; may be NULL.
  *
- * Changing owner or size of a file clears set-id bits only with LFS_SET_KILL_PRIV (the kernel asks for it).
+ * Changing owner or size of a file clears set-id bits only with LFS_SET_KILL_PRIV (the kernel asks for it), and always
+ * removes file capabilities; so does lfs_write().
  * Changing mode changes the ACL's mask too.
  *
  * Return: 0, -EFBIG, -EISDIR or -EINVAL (size of what is no file), -EPERM (immutable, append-only).

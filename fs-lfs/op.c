@@ -5,9 +5,17 @@
  */
 #include "internal.h"
 
-#define FREE_MIN  5u /* segments: hot's next one, a step of hot, cold and meta each, one to spare */
-#define TRIES     64u
-#define CHAIN_MAX 16384u /* blocks of log that recovery may have to read: 64 MiB */
+/*
+ * Free segments that are kept: hot's next one, a step of hot, cold and meta each, one to spare; and so many that
+ * the cleaner can move the contents of several segments before the checkpoint that frees them, since each
+ * checkpoint costs, too.
+ */
+#define FREE_MIN   5u
+#define FREE_MAX   16u
+#define FREE_SHARE 32u
+#define BATCH      16u /* segments to clean at once */
+#define TRIES      64u
+#define CHAIN_MAX  16384u /* blocks of log that recovery may have to read: 64 MiB */
 
 static uint64_t chain_limit(const struct lfs *fs)
 {
@@ -30,7 +38,10 @@ static bool wants_checkpoint(struct lfs *fs)
 
 static uint64_t segments_needed(struct lfs *fs, uint64_t blocks)
 {
-	return FREE_MIN + (fs->cache.dirty + blocks) / (fs->geo.seg_blocks - 8);
+	uint64_t keep = fs->geo.nsegs / FREE_SHARE;
+
+	keep = keep < FREE_MIN ? FREE_MIN : keep > FREE_MAX ? FREE_MAX : keep;
+	return keep + (fs->cache.dirty + blocks) / (fs->geo.seg_blocks - 8);
 }
 
 static bool is_short(struct lfs *fs, uint64_t blocks)
@@ -70,7 +81,7 @@ static int make_room(struct lfs *fs, uint64_t blocks)
 	pthread_mutex_unlock(&fs->alloc_lock);
 	if (emptied)
 		return checkpoint(fs);
-	n = lfs_gc_run(fs, 4, true);
+	n = lfs_gc_run(fs, BATCH, true);
 	if (n > 0)
 		return checkpoint(fs);
 	return n ? n : -ENOSPC;

@@ -20,7 +20,8 @@
 
 #include <stdlib.h>
 
-#define KEEP_PAGES 64u
+#define KEEP_PAGES      64u
+#define REFS_NODE_BYTES 256u
 
 static uint64_t slots_below(uint32_t level)
 {
@@ -221,6 +222,9 @@ int lfs_pindex_open(struct lfs *fs, struct lfs_map_id id, uint64_t root, struct 
 
 	if (!pi)
 		return -ENOMEM;
+	/* Counts of owners change one by one, and hundreds would fit a leaf that is made anew each time. */
+	if (id.which == LFS_WHICH_SYS + LFS_SYS_REFS)
+		cfg.node_bytes = REFS_NODE_BYTES;
 	pi->fs = fs;
 	pi->id = id;
 	pi->root = root;

@@ -241,9 +241,10 @@ int lfs_probe(struct lfs_bdev *dev, struct lfs_super_info *info, const char **wh
 
 static uint32_t default_segment(uint64_t bytes)
 {
-	if (bytes >= (uint64_t)256 << 20)
+	if (bytes >= (uint64_t)1 << 30)
 		return LFS_SEGMENT_MAX;
-	return bytes >= (uint64_t)64 << 20 ? 512u << 10 : LFS_SEGMENT_MIN;
+	return bytes >= (uint64_t)64 << 20 ? 512u << 10 :
+					     LFS_SEGMENT_MIN; /* so that there are many */
 }
 
 static int super_fill(const struct lfs_bdev *dev, const struct lfs_format_options *opt,

@@ -241,6 +241,22 @@ int lfs_xattr_apply(struct lfs *fs, struct lfs_inode *inode, const char *name, u
 	return 0;
 }
 
+/** lfs_xattr_drop_privilege() - What a write, a truncation or a change of owner takes away: file capabilities. */
+int lfs_xattr_drop_privilege(struct lfs *fs, struct lfs_inode *inode, struct lfs_time now)
+{
+	static const char name[] = "security.capability";
+	struct lfs_record_disk rec = { .type = LFS_REC_XATTR, .m = lfs_to32(1) };
+	int err;
+
+	if (!inode->xattr_bytes)
+		return 0;
+	err = lfs_xattrs_load(fs, inode);
+	if (err || !find(inode->xattrs, name, sizeof(name) - 1))
+		return err;
+	err = lfs_xattr_apply(fs, inode, name, sizeof(name) - 1, NULL, 0, true, 0, now);
+	return err ? err : lfs_emit(fs, inode, &rec, now, name, sizeof(name) - 1, NULL, 0);
+}
+
 /* ---- Calls ---------------------------------------------------------------------------------------------------------- */
 
 static int name_check(const char *name)

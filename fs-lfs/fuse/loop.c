@@ -4,15 +4,16 @@
  * is working on apart.
  *
  * A request costs little next to the sleeps around it: to wake a thread on another processor takes longer than to
- * answer. So one thread at a time has the *post*: it alone looks for requests, for a while after the last one without
- * sleeping (spin=), and mostly answers them itself. The others sleep where requests do not wake them. The post is
- * passed on, before the work is done, when that will take long or there is more to do:
+ * answer. So one thread at a time has the *post*: it alone waits for requests, for a while after the last one without
+ * sleeping (spin=, as long as that is of use), and mostly answers them itself. The others sleep where requests do not
+ * wake them. The post is passed on, before the work is done,
  *
- *   - a long message, or a request that waits for the device (is_long());
- *   - another request was there already when this one was read: there is a backlog;
- *   - the work is about to wait for a device that has been slow (device.c calls loop_will_wait());
- *   - it is taking long all the same, for a lock perhaps: the watchman, who is awake only while there are requests,
- *     takes the post away after WATCH_NS.
+ *   - for a long message, or a request that waits for the device (is_long());
+ *   - if another request was there already when this one was read, until there are two threads for each processor; those
+ *     look for more requests when they are done, and sleep only if there is none;
+ *   - when the work is about to wait for a device that has been slow (device.c calls loop_will_wait());
+ *   - when it is taking long all the same, for a lock perhaps: the watchman, who is awake only while there are
+ *     requests, takes the post away after WATCH_NS.
  */
 #include "server.h"
 
@@ -20,7 +21,6 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +32,8 @@
 #define LONG_BYTES   (64u << 10)
 #define WATCH_NS     1000000
 #define WATCH_ROUNDS 20 /* without a request, until the watchman sleeps */
+#define LUCK_MOST    8
+#define LUCK_REST    (-32)
 
 struct worker {
 	struct server *server;
@@ -41,7 +43,7 @@ struct worker {
 };
 
 static struct worker *workers;
-static unsigned worker_count;
+static unsigned worker_count, processors;
 static atomic_bool aborting;
 static atomic_uint living;
 
@@ -51,7 +53,9 @@ static pthread_cond_t post_free = PTHREAD_COND_INITIALIZER;
 static bool post_taken;
 static atomic_ulong post_term;
 static _Thread_local unsigned long my_term; /* the term that this thread began; 0: none */
-static atomic_ulong work_count;             /* odd: the holder of the post is answering a request */
+static atomic_uint busy;                    /* threads that answer requests */
+static atomic_ulong work_count;             /* requests begun */
+static atomic_ulong deaf_term; /* the term whose holder is answering a request; 0: it listens */
 
 static pthread_t watchman;
 static pthread_cond_t watch_wake = PTHREAD_COND_INITIALIZER;
@@ -124,11 +128,11 @@ void loop_will_wait(void)
 static void watch_rounds(void)
 {
 	for (int quiet = 0; quiet < WATCH_ROUNDS;) {
-		unsigned long term = atomic_load(&post_term), work = atomic_load(&work_count);
+		unsigned long term = atomic_load(&deaf_term), work = atomic_load(&work_count);
 
 		nanosleep(&(struct timespec){ .tv_nsec = WATCH_NS }, NULL);
 		quiet = atomic_load(&work_count) == work ? quiet + 1 : 0;
-		if (quiet && work % 2)
+		if (quiet && term && atomic_load(&deaf_term) == term)
 			end_term(term);
 	}
 }
@@ -162,32 +166,58 @@ static void wake_watchman(bool to_end)
 
 /* ---- Requests ---------------------------------------------------------------------------------- */
 
+static ssize_t read_now(struct worker *w)
+{
+	ssize_t n = read(w->spin_fd, w->message, MESSAGE_MAX + HEADER_ROOM);
+
+	return n > 0 ? n : 0;
+}
+
+/*
+ * Spinning is of use if the caller runs on another processor and asks again soon. If it was in vain, it is left for a
+ * number of requests: then the caller may be waiting for this very processor.
+ */
+static bool spin_is_of_use(bool found, bool tried)
+{
+	static int luck; /* of whoever has the post */
+
+	if (tried && found)
+		luck += luck < LUCK_MOST;
+	else if (tried)
+		luck = luck > 3 ? luck - 3 : LUCK_REST;
+	else if (luck < 0)
+		luck++;
+	return luck >= 0;
+}
+
 /* A request that comes within spin=, 0 if none does. @backlog: it was there already. */
 static ssize_t spin(struct worker *w, bool *backlog)
 {
-	int64_t end = 0, now;
-	ssize_t n;
+	ssize_t n = read_now(w);
+	int64_t end;
 
-	*backlog = true;
-	while ((n = read(w->spin_fd, w->message, MESSAGE_MAX + HEADER_ROOM)) < 0 &&
-	       errno == EAGAIN) {
-		*backlog = false;
-		now = now_ns();
-		if (!end)
-			end = now + (int64_t)w->server->opt.spin_us * 1000;
-		if (now >= end)
-			break;
-		sched_yield(); /* to whoever has something to do here: the caller, maybe */
-	}
-	return n > 0 ? n : 0;
+	*backlog = n > 0;
+	if (n || !w->server->opt.spin_us || !spin_is_of_use(false, false))
+		return n;
+	end = now_ns() + (int64_t)w->server->opt.spin_us * 1000;
+	while (!n && now_ns() < end)
+		n = read_now(w);
+	spin_is_of_use(n > 0, true);
+	return n;
 }
 
 /* The next request, and the file to reply to. Negative errno: the mount is gone. */
 static ssize_t receive(struct worker *w, int *fd, bool *backlog)
 {
-	ssize_t n = spin(w, backlog);
+	ssize_t n;
 
 	*fd = w->spin_fd;
+	if (!has_post() && (n = read_now(w)) > 0) {
+		*backlog = true;
+		return n;
+	}
+	take_post();
+	n = spin(w, backlog);
 	while (n <= 0) {
 		if (atomic_load(&aborting))
 			return -ECONNABORTED;
@@ -219,17 +249,21 @@ static bool is_long(const void *message, size_t len)
 
 static void work(struct worker *w, int fd, size_t len, bool backlog)
 {
-	if (backlog || is_long(w->message, len)) {
+	unsigned others = atomic_fetch_add(&busy, 1);
+	bool keeps;
+
+	if (has_post() && ((backlog && others + 1 < 2 * processors) || is_long(w->message, len)))
 		end_term(my_term);
-		wire_dispatch(w->server, fd, w->message, len);
-		return;
-	}
+	keeps = has_post();
 	atomic_fetch_add(&work_count, 1);
+	if (keeps)
+		atomic_store(&deaf_term, my_term);
 	if (!atomic_load_explicit(&watching, memory_order_relaxed))
 		wake_watchman(false);
 	wire_dispatch(w->server, fd, w->message, len);
-	if (has_post())
-		atomic_fetch_add(&work_count, 1);
+	if (keeps && has_post())
+		atomic_store(&deaf_term, 0);
+	atomic_fetch_sub(&busy, 1);
 }
 
 static void *serve(void *arg)
@@ -239,13 +273,8 @@ static void *serve(void *arg)
 	ssize_t n;
 	int fd;
 
-	for (;;) {
-		take_post();
-		n = receive(w, &fd, &backlog);
-		if (n < 0)
-			break;
+	while ((n = receive(w, &fd, &backlog)) > 0)
 		work(w, fd, (size_t)n, backlog);
-	}
 	end_term(my_term);
 	if (n != -ENODEV && n != -ECONNABORTED)
 		say(LFS_LOG_ERROR, "/dev/fuse: %s", strerror((int)-n));
@@ -285,6 +314,7 @@ int loop_start(struct server *server)
 	unsigned n = server->opt.threads;
 	int r = 0;
 
+	processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	workers = calloc(n, sizeof(*workers));
 	if (!workers)
 		return -ENOMEM;

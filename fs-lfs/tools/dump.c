@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
+#include "../fuse/image.h"
 
 const char *const tool_name = "dump.lfs";
 const char tool_help[] =

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
+#include "../fuse/image.h"
 
 const char *const tool_name = "fsck.lfs";
 const char tool_help[] =

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "image.h"
+#include "../fuse/image.h"
 
 const char *const tool_name = "mkfs.lfs";
 const char tool_help[] =

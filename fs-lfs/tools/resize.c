@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "../fuse/control.h"
-#include "image.h"
+#include "../fuse/image.h"
 
 const char *const tool_name = "resize.lfs";
 const char tool_help[] = "usage: resize.lfs IMAGE|DIR [SIZE]\n"

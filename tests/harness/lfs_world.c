@@ -67,7 +67,7 @@ void lfs_world_init(struct lfs_world *world)
 	world->options.callbacks = (struct lfs_callbacks){ .log = take_log,
 							   .time = tell_time,
 							   .ctx = world };
-	world->options.cap_bytes = 16 << 20;
+	world->options.cap_bytes = 4 << 20;
 }
 
 void lfs_world_destroy(struct lfs_world *world)

@@ -398,14 +398,17 @@ static uint64_t images_of(const struct crash_disk *disk, const struct crash_budg
 static bool sweep_all(struct judge *j, struct crash_sweep *sweep, const struct stage *stage)
 {
 	const struct judge_plan *plan = j->plan;
-	uint64_t images = images_of(&stage->disk, &sweep->budget);
+	/* States of large trees cost ten times as much. */
+	bool large = j->id.kind == TRACE_clean || j->id.kind == TRACE_many;
+	uint64_t images = images_of(&stage->disk, &sweep->budget),
+		 most = large ? plan->most / 4 + 1 : plan->most;
 	struct rng rng;
 
 	rng_init(&rng, plan->seed, j->id.index * TRACE_KIND_COUNT + j->id.kind);
 	while (crash_sweep_next(sweep)) {
 		uint64_t draw = rng_u64(&rng);
 
-		if (images > plan->most && draw % images >= plan->most) {
+		if (images > most && draw % images >= most) {
 			atomic_fetch_add(&j->counts->passed_over, 1);
 			continue;
 		}

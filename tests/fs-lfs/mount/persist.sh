@@ -106,6 +106,7 @@ grep -q " $dir fuse.lfs .*nosuid" /proc/self/mounts || fail "options: $(grep " $
 unmount "$dir"
 
 # A read-only image can be mounted ro, and nothing is written.
+check_image # which waits for the last checkpoint
 sum=$(sha256sum <"$img")
 up ro
 [[ $(cat "$dir/last") == last ]] || fail 'mounted ro'

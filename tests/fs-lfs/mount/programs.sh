@@ -12,7 +12,7 @@ up
 # cp, tar, rsync: three copies of one tree.
 cp -a "$tree" "$dir/cp"
 same "$tree" "$dir/cp"
-tar cf - -C "$tree" . | (mkdir "$dir/tar" && tar xpf - -C "$dir/tar")
+tar --format=posix -cf - -C "$tree" . | (mkdir "$dir/tar" && tar xpf - -C "$dir/tar")
 same "$tree" "$dir/tar"
 if command -v rsync >/dev/null; then
 	rsync -aH "$tree/" "$dir/rsync/"
