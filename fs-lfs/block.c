@@ -150,6 +150,8 @@ static int verify(struct lfs *fs, const struct lfs_table_disk *table, uint64_t s
 {
 	uint32_t at = (uint32_t)(daddr & (fs->geo.seg_blocks - 1));
 
+	if (LFS_PLANTED(READ_SKIPS_CHECKSUM))
+		return 0;
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t expected = lfs_from64(table->block_csum[at + i]);
 		uint64_t found = lfs_csum_block(bytes + i * LFS_BLOCK, daddr + i, seq);

@@ -125,23 +125,6 @@ void lfs_check_breathe(struct lfs_checker *ck)
 	lfs_cache_shrink(&ck->fs->cache, ck->fs->cache.limit);
 }
 
-/*
- * What mounting for writing does, behind a mount that was read-only: tables of the segments that recovery walked, and
- * a checkpoint with an epoch of its own.
- */
-static int open_log(struct lfs *fs)
-{
-	int err = 0;
-
-	fs->opt.read_only = fs->memory_only = false;
-	for (const struct lfs_tail *t = fs->tails; t && !err; t = t->next)
-		err = lfs_tail_write(fs, t);
-	fs->epoch = lfs_random();
-	if (!err)
-		err = lfs_log_open_hot(fs);
-	return err ? err : lfs_checkpoint_locked(fs, false);
-}
-
 /** lfs_check_writable() - From here on repairs may use the log (K2). */
 int lfs_check_writable(struct lfs_checker *ck)
 {
@@ -151,7 +134,7 @@ int lfs_check_writable(struct lfs_checker *ck)
 		return 0;
 	if (!ck->repair || !ck->books_right)
 		return -EROFS;
-	err = open_log(ck->fs);
+	err = lfs_go_writable(ck->fs);
 	ck->writable = !err;
 	return err;
 }

@@ -2,7 +2,7 @@
 /*
  * Scrub: every live block of the log is read and verified, and so is what verifies it: a segment's table, its owners,
  * the headers of its chunks. Table and headers say the same twice, so that each can be told from the other; a table
- * is made anew from headers.
+ * is made anew from headers, and a segment with a damaged header is emptied.
  */
 #include "checker.h"
 
@@ -159,18 +159,30 @@ static int tail_mend(struct scrub *s, const char *what, uint32_t fill)
 	return lfs_unfixed(s->ck, err, "segment %u: its %s", s->seg, what);
 }
 
+/* What is live moves elsewhere, and the segment becomes free. */
+static int vacate(struct scrub *s)
+{
+	int err = lfs_check_writable(s->ck);
+
+	if (!err)
+		err = lfs_gc_segment(s->ck->fs, s->seg);
+	if (!err)
+		err = lfs_live_in_segment(s->ck->fs, s->seg, s->live);
+	return lfs_unfixed(s->ck, err, "segment %u", s->seg);
+}
+
 /* The headers and the table are two copies of the same. */
-static void compare(struct scrub *s, uint32_t fill)
+static int compare(struct scrub *s, uint32_t fill)
 {
 	uint32_t count = lfs_from32(s->table->count);
 
-	if (fill < count) {
-		lfs_found(s->ck, false,
-			  "segment %u: the header of a chunk at block %llu is damaged (its table "
-			  "is not)",
-			  s->seg, (unsigned long long)(base_of(s) + fill));
-		return;
-	}
+	if (fill < count)
+		return lfs_found(s->ck, true,
+				 "segment %u: the header of a chunk at block %llu is damaged (its "
+				 "table is not)",
+				 s->seg, (unsigned long long)(base_of(s) + fill)) ?
+			       vacate(s) :
+			       0;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!is_live(s, i) || (s->table->block_csum[i] == s->entries[i].csum &&
 				       s->owners->entry[i].owner == s->entries[i].owner &&
@@ -179,8 +191,9 @@ static void compare(struct scrub *s, uint32_t fill)
 		lfs_found(s->ck, false,
 			  "segment %u: its table and its chunks differ over block %llu", s->seg,
 			  (unsigned long long)(base_of(s) + i));
-		return;
+		break;
 	}
+	return 0;
 }
 
 static int tail_check(struct scrub *s)
@@ -207,7 +220,7 @@ static int tail_check(struct scrub *s)
 	else if (table || owners)
 		err = table ? table : owners;
 	else
-		compare(s, fill);
+		err = compare(s, fill);
 	return err;
 }
 

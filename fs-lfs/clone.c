@@ -32,7 +32,8 @@ static int clone_piece(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *
 	if (err)
 		return err;
 	out.value = lindex_value(run, lbn);
-	err = lfs_shared_ref(fs, out.value, n);
+	if (!LFS_PLANTED(SHARED_BLOCK_FREED) || !fs->replaying)
+		err = lfs_shared_ref(fs, out.value, n);
 	return err ? err : lfs_map_swap(fs, dst, &out);
 }
 
@@ -88,9 +89,7 @@ static int clone_locked(struct lfs *fs, struct lfs_inode *src, struct lfs_inode 
 	rec.y = lfs_to64(n);
 	rec.z = lfs_to64(to / LFS_BLOCK);
 	rec.w = lfs_to64(size);
-	err = lfs_emit(fs, dst, &rec, now, NULL, 0, NULL, 0);
-	src->last_seq = dst->last_seq;
-	return err;
+	return lfs_emit(fs, dst, &rec, now, NULL, 0, NULL, 0);
 }
 
 /* Whole blocks; a last part only where the source ends in it and the target does not go on behind. */

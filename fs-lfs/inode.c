@@ -380,7 +380,6 @@ int lfs_iget(struct lfs *fs, uint64_t ino, struct lfs_inode **out)
 	inode = pin(s, ino);
 	if (!inode && slot_of(blk, ino)->mode) {
 		lfs_inode_decode(slot_of(blk, ino), fresh);
-		fresh->last_seq = atomic_load(&fs->evicted_seq);
 		insert(fs, s, fresh);
 		inode = fresh;
 		fresh = NULL;
@@ -550,8 +549,6 @@ static bool idle_drop(struct lfs *fs, struct lfs_icache_shard *s, struct lfs_ino
 
 	pthread_mutex_lock(&s->lock);
 	if (inode->pins == 1 && !wants_flush(inode)) {
-		if (inode->last_seq > atomic_load(&fs->evicted_seq))
-			atomic_store(&fs->evicted_seq, inode->last_seq);
 		unhash(fs, s, inode);
 		gone = true;
 	} else if (!--inode->pins) {

@@ -36,6 +36,7 @@
 #include "csum.h"
 #include "format.h"
 #include "lfs.h"
+#include "plant.h"
 
 #define LFS_POOLS 4u
 
@@ -190,8 +191,7 @@ struct lfs_inode {
 	pthread_rwlock_t lock;
 	bool dirty; /* differs from its slot in the table */
 	bool freed;
-	uint64_t last_seq; /* chunk with its last record */
-	uint16_t flags;    /* LFS_DI_* */
+	uint16_t flags; /* LFS_DI_* */
 	uint32_t mode, nlink, uid, gid, rdev, generation, fsflags, parent, entries, dir_blocks;
 	uint64_t size, blocks;
 	struct lfs_time atime, mtime, ctime, btime;
@@ -280,7 +280,7 @@ struct lfs {
 	bool committing;
 	_Atomic uint64_t durable;      /* chunk of the hot head */
 	_Atomic uint64_t chain_blocks; /* hot blocks since the checkpoint */
-	_Atomic uint64_t evicted_seq;  /* newest last_seq of inodes that left memory */
+	_Atomic uint64_t last_seq;     /* chunk with the last record */
 	_Atomic uint64_t emitted;      /* records so far: whether there is anything to commit */
 	struct lfs_tail *tails;        /* of segments that recovery walked */
 
@@ -376,10 +376,11 @@ int lfs_log_place(struct lfs *fs, uint32_t head, uint64_t owner, uint64_t index,
 bool lfs_log_overwrite(struct lfs *fs, uint64_t daddr, uint64_t n, const void *data,
 		       uint64_t *done);
 int lfs_log_emit(struct lfs *fs, const void *record, uint32_t len, const void *a, uint32_t a_len,
-		 const void *b, uint32_t b_len, uint64_t *seq);
+		 const void *b, uint32_t b_len);
 int lfs_log_seal(struct lfs *fs, uint32_t head, bool close_segment);
 int lfs_log_settle(struct lfs *fs);
 int lfs_log_commit(struct lfs *fs, uint64_t seq);
+int lfs_log_write_memory(struct lfs *fs);
 void lfs_log_positions(struct lfs *fs, struct lfs_cp_disk *cp);
 void lfs_tail_make(struct lfs_tail *tail, uint32_t seg, uint64_t seq, uint64_t seg_blocks,
 		   const struct lfs_entry_disk *table, uint32_t fill);

@@ -400,6 +400,13 @@ int lfs_map_shift(struct lfs *fs, struct lfs_inode *inode, uint64_t from, int64_
 	if (!err && n)
 		err = change(fs, inode, from, LFS_XATTR_LBN - 1, NULL);
 	for (size_t i = 0; i < n && !err; i++) {
+		/* The log says whose a block is by its number in the file: it changes, so that must not matter. */
+		if (runs[i].tag == LFS_TAG_PLAIN) {
+			err = lfs_shared_make(fs, runs[i].value, run_len(&runs[i]), &runs[i].value);
+			runs[i].tag = LFS_TAG_SHARED;
+		}
+		if (err)
+			break;
 		runs[i].first += (uint64_t)by;
 		runs[i].last += (uint64_t)by;
 		err = change(fs, inode, runs[i].first, runs[i].last, &runs[i]);

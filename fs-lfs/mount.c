@@ -218,21 +218,48 @@ static int begin_writing(struct lfs *fs)
 	return err;
 }
 
-/** lfs_go_writable() - What is in memory after recovery may be written from now on, and is. Context: mount. */
+/*
+ * Before anything is placed: a checkpoint like the last one, but for the numbers of segments, which go on behind all that
+ * a run which crashed since may have given out (at most one for each segment: none is used twice between
+ * checkpoints). So no two uses of a segment ever have the same number, however often recovery is cut short.
+ */
+static void skip_numbers(struct lfs *fs, struct lfs_cp_disk *cp)
+{
+	cp->next_segment_seq = lfs_to64(lfs_from64(cp->next_segment_seq) + fs->geo.nsegs + 1);
+	cp->sequence = lfs_to64(lfs_from64(cp->sequence) + 1);
+}
+
+/**
+ * lfs_go_writable() - A filesystem mounted read-only, in memory as recovery (or a repair) left it, goes on as a writable
+ * one. Context: mount.
+ */
 int lfs_go_writable(struct lfs *fs)
 {
-	int err = begin_writing(fs);
+	struct lfs_cp_disk cp;
+	int err = lfs_cp_read(fs->dev, &cp, &fs->cp_region, fs->geo.blocks);
 
+	if (err)
+		return err;
+	fs->opt.read_only = fs->memory_only = false;
+	skip_numbers(fs, &cp);
+	err = lfs_cp_write(fs, &cp);
+	if (!err)
+		err = lfs_log_write_memory(fs);
+	if (!err)
+		err = begin_writing(fs);
 	if (!err)
 		reap_orphans(fs);
 	return err;
 }
 
-static int start(struct lfs *fs, const struct lfs_cp_disk *cp)
+static int start(struct lfs *fs, struct lfs_cp_disk *cp)
 {
 	struct lfs_chain *chain = NULL;
 	int err = memory_init(fs);
 
+	skip_numbers(fs, cp);
+	if (!err && !fs->opt.read_only)
+		err = lfs_cp_write(fs, cp);
 	if (!err)
 		err = numbers_init(fs, cp);
 	if (!err)
@@ -246,8 +273,11 @@ static int start(struct lfs *fs, const struct lfs_cp_disk *cp)
 	if (!err)
 		err = lfs_recover_replay(fs, chain);
 	lfs_recover_free(chain);
-	if (!err && !fs->opt.read_only)
-		err = lfs_go_writable(fs);
+	if (!err && !fs->opt.read_only) {
+		err = begin_writing(fs);
+		if (!err)
+			reap_orphans(fs);
+	}
 	fs->commit_time_ms = fs->cp_time_ms = lfs_monotonic_ms();
 	return err;
 }
@@ -357,17 +387,12 @@ void lfs_shrink(struct lfs *fs)
 
 int lfs_sync(struct lfs *fs)
 {
-	struct lfs_head *head = &fs->head[LFS_HEAD_HOT];
-	uint64_t seq;
 	int err = lfs_writable(fs);
 
 	if (fs->opt.read_only)
 		return 0;
-	pthread_mutex_lock(&head->lock);
-	seq = head->ndata || head->rec_bytes ? head->seq : head->seq - 1;
-	pthread_mutex_unlock(&head->lock);
 	if (!err)
-		err = lfs_log_commit(fs, seq);
+		err = lfs_log_commit(fs, atomic_load(&fs->last_seq));
 	fs->commit_time_ms = lfs_monotonic_ms();
 	return err == -EROFS ? -EIO : lfs_errno(err);
 }

@@ -359,8 +359,6 @@ static int create_locked(struct lfs *fs, struct lfs_inode *parent, struct lfs_in
 		return err;
 	err = lfs_emit(fs, inode, &rec, now, born->name, born->name_len, born->target,
 		       born->target ? (uint32_t)strlen(born->target) : 0);
-	if (!err && dir)
-		dir->last_seq = inode->last_seq;
 	if (!err && access_len)
 		err = emit_xattr(fs, inode, "system.posix_acl_access", access, access_len, now);
 	if (!err && deflt_len && S_ISDIR(mode))
@@ -493,6 +491,8 @@ int lfs_apply_link(struct lfs *fs, struct lfs_inode *inode, struct lfs_inode *di
 
 	if (err)
 		return err;
+	if (LFS_PLANTED(NLINK_AFTER_CRASH) && fs->replaying && inode->nlink)
+		inode->nlink--;
 	if (!inode->nlink++)
 		orphan_remove(fs, inode->ino);
 	inode->ctime = now;
@@ -525,9 +525,7 @@ static int link_locked(struct lfs *fs, struct lfs_inode *inode, struct lfs_inode
 		return err;
 	rec.ino = lfs_to32(inode->ino);
 	rec.ino2 = lfs_to32(dir->ino);
-	err = lfs_emit(fs, inode, &rec, now, name, len, NULL, 0);
-	dir->last_seq = inode->last_seq;
-	return err;
+	return lfs_emit(fs, inode, &rec, now, name, len, NULL, 0);
 }
 
 int lfs_link(struct lfs *fs, lfs_ino_t ino, lfs_ino_t dir_ino, const char *name,
@@ -614,9 +612,7 @@ static int unlink_locked(struct lfs *fs, struct lfs_inode *dir, struct lfs_inode
 	if (err)
 		return err;
 	rec.ino = lfs_to32(dir->ino);
-	err = lfs_emit(fs, dir, &rec, now, name, len, NULL, 0);
-	inode->last_seq = dir->last_seq;
-	return err;
+	return lfs_emit(fs, dir, &rec, now, name, len, NULL, 0);
 }
 
 /* The inode that @name is now: not locked yet, so it may be another when it is. */

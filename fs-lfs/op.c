@@ -125,7 +125,7 @@ int lfs_emit(struct lfs *fs, struct lfs_inode *inode, struct lfs_record_disk *re
 	rec->nsec = lfs_to32(time.nsec);
 	rec->a = lfs_to32(a_len);
 	rec->b = lfs_to32(b_len);
-	err = lfs_log_emit(fs, rec, sizeof(*rec), a, a_len, b, b_len, &inode->last_seq);
+	err = lfs_log_emit(fs, rec, sizeof(*rec), a, a_len, b, b_len);
 	if (err)
 		lfs_fail(fs, err, "logging a change");
 	return err;

@@ -135,6 +135,20 @@ static int check(const struct move *m)
 	return m->victim ? check_victim(m) : 0;
 }
 
+/* A planted bug: what comes of logging a rename as two changes. */
+static int emit_in_two(struct lfs *fs, const struct move *m, struct lfs_time now)
+{
+	struct lfs_record_disk to = { .type = LFS_REC_LINK, .ino = lfs_to32(m->inode->ino) };
+	struct lfs_record_disk from = { .type = LFS_REC_UNLINK, .ino = lfs_to32(m->dir->ino) };
+	int err;
+
+	to.ino2 = lfs_to32(m->ndir->ino);
+	err = lfs_emit(fs, m->inode, &to, now, m->nname, m->nlen, NULL, 0);
+	if (!err)
+		err = lfs_log_seal(fs, LFS_HEAD_HOT, false);
+	return err ? err : lfs_emit(fs, m->dir, &from, now, m->name, m->len, NULL, 0);
+}
+
 static int rename_locked(struct lfs *fs, struct move *m)
 {
 	struct lfs_record_disk rec = { .type = LFS_REC_RENAME };
@@ -150,14 +164,12 @@ static int rename_locked(struct lfs *fs, struct move *m)
 			       m->victim, m->flags, now);
 	if (err)
 		return err;
+	if (LFS_PLANTED(RENAME_TWO_COMMITS) && !m->victim && !S_ISDIR(m->inode->mode))
+		return emit_in_two(fs, m, now);
 	rec.ino = lfs_to32(m->dir->ino);
 	rec.ino2 = lfs_to32(m->ndir->ino);
 	rec.m = lfs_to32(m->flags);
-	err = lfs_emit(fs, m->dir, &rec, now, m->name, m->len, m->nname, m->nlen);
-	m->ndir->last_seq = m->inode->last_seq = m->dir->last_seq;
-	if (m->victim)
-		m->victim->last_seq = m->dir->last_seq;
-	return err;
+	return lfs_emit(fs, m->dir, &rec, now, m->name, m->len, m->nname, m->nlen);
 }
 
 /* ---- Locks around it -------------------------------------------------------------------------------------------- */

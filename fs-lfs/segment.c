@@ -523,6 +523,11 @@ static int live_remove_in(struct lfs *fs, uint64_t daddr, uint64_t n)
 	if (!s->live && had && (s->state == LFS_SEG_CLOSED || s->state == LFS_SEG_BAD)) {
 		s->state = LFS_SEG_CLOSED;
 		note_empty(fs, (uint32_t)seg);
+		if (LFS_PLANTED(SEGMENT_REUSED_EARLY)) {
+			s->state = LFS_SEG_FREE;
+			group->nfree++;
+			fs->nfree++;
+		}
 	}
 	return had == n ? 0 : -EUCLEAN;
 }
@@ -639,7 +644,7 @@ static int group_write(struct lfs *fs, uint32_t g, uint64_t stamp, uint8_t *byte
 	struct lfs_group_disk *d = (void *)bytes;
 	struct lfs_seg_disk *seg = (void *)(bytes + sizeof(*d));
 	struct lfs_group *group = &fs->groups[g];
-	uint8_t copy = group->copy == 0 ? 1 : 0, *bits;
+	uint8_t copy = (group->copy == 0) != LFS_PLANTED(GROUP_WRITTEN_IN_PLACE), *bits;
 	uint64_t at = group_info_at(&fs->geo, g, copy);
 	roaring_uint32_iterator_t it;
 	uint32_t pending = 0;

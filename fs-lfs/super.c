@@ -192,7 +192,7 @@ int lfs_cp_write(struct lfs *fs, struct lfs_cp_disk *cp)
 
 	cp->magic = lfs_to64(LFS_CP_MAGIC);
 	err = cp_write_one(fs, cp, region);
-	if (!err)
+	if (!err && !LFS_PLANTED(BOTH_CHECKPOINTS_AT_ONCE))
 		err = lfs_dev_flush(fs);
 	if (err)
 		return err;

@@ -110,9 +110,7 @@ static int read_limit(struct lindex_limits *limits, const char *name, u64 n)
 
 static int read_limits(struct dm_target *ti, struct dm_arg_set *args, struct lindex_limits *limits)
 {
-	static const struct dm_arg counts[] = {
-		{ 0, 10, "Invalid number of feature arguments" },
-	};
+	static const struct dm_arg most = { 0, 10, "Invalid number of feature arguments" };
 	unsigned int count;
 	const char *name;
 	u64 n;
@@ -120,12 +118,13 @@ static int read_limits(struct dm_target *ti, struct dm_arg_set *args, struct lin
 	limits->max_bytes = DEFAULT_MAX_BYTES;
 	if (!args->argc)
 		return 0;
-	if (dm_read_arg_group(counts, args, &count, &ti->error))
+	if (dm_read_arg_group(&most, args, &count, &ti->error))
 		return -EINVAL;
 	for (; count >= 2; count -= 2) {
 		name = dm_shift_arg(args);
 		if (kstrtou64(dm_shift_arg(args), 10, &n) || read_limit(limits, name, n)) {
-			ti->error = "Unknown feature argument, or a limit that is no number above 0";
+			ti->error =
+				"Unknown feature argument, or a limit that is no number above 0";
 			return -EINVAL;
 		}
 	}
@@ -151,8 +150,8 @@ static void lindex_dtr(struct dm_target *ti)
 	kfree(c);
 }
 
-static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *data,
-		       const char *meta, const char *offset)
+static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *data, const char *meta,
+		       const char *offset)
 {
 	u64 sectors;
 	int err;
@@ -301,8 +300,8 @@ static void lindex_status(struct dm_target *ti, status_type_t type, unsigned int
 
 static int message_stats(struct lindex_c *c, char *result, unsigned int maxlen)
 {
-	const struct dm_lindex_map *map =
-		rcu_dereference_protected(c->map, lockdep_is_held(&c->lock));
+	const struct dm_lindex_map *map = rcu_dereference_protected(c->map,
+								    lockdep_is_held(&c->lock));
 	struct counters all = sum(c);
 	unsigned int sz = emit_map(map, result, maxlen);
 

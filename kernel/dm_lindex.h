@@ -26,7 +26,7 @@
 #include <linux/types.h>
 #endif
 
-#define DM_LINDEX_MAGIC	       0x3150414d44584c44ull /* "DLXDMAP1" */
+#define DM_LINDEX_MAGIC        0x3150414d44584c44ull /* "DLXDMAP1" */
 #define DM_LINDEX_VERSION      1
 #define DM_LINDEX_HEADER_BYTES 4096
 #define DM_LINDEX_UNIT_MAX     30
@@ -39,6 +39,7 @@ struct dm_lindex_header {
 	__le32 crc32; /* of the bytes before it, as zlib has it */
 	__le32 zero_end;
 };
+
 static_assert(sizeof(struct dm_lindex_header) == DM_LINDEX_HEADER_BYTES, "header is a page");
 
 #ifdef __KERNEL__

@@ -72,8 +72,8 @@ static int header_says(const struct dm_lindex_header *h, struct dm_dev *meta, se
 	}
 	if (le32_to_cpu(h->crc32) != crc) {
 		*why = "header is damaged";
-		DMERR("%s: sector %llu: header checksum %#x, not %#x", meta->name, (u64)offset,
-		      crc, le32_to_cpu(h->crc32));
+		DMERR("%s: sector %llu: header checksum %#x, not %#x", meta->name, (u64)offset, crc,
+		      le32_to_cpu(h->crc32));
 		return -EBADMSG;
 	}
 	if (le32_to_cpu(h->version) != DM_LINDEX_VERSION ||
@@ -182,9 +182,9 @@ static int check_runs(struct dm_lindex_map *map, struct dm_dev *data, char **why
 		err = run_says(&run, shift, data_units, why);
 		if (err) {
 			rcu_read_unlock();
-			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu",
-			      data->name, *why, run.first << shift, run.last << shift,
-			      run.value << shift, (u64)bdev_nr_sectors(data->bdev));
+			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu", data->name,
+			      *why, run.first << shift, run.last << shift, run.value << shift,
+			      (u64)bdev_nr_sectors(data->bdev));
 			return err;
 		}
 		map->map_sectors = (run.last + 1) << shift;

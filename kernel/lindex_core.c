@@ -64,6 +64,6 @@ EXPORT_SYMBOL_GPL(lindex_sparse_fit);
 #endif
 
 MODULE_DESCRIPTION("Learned index from ranges of 64-bit keys to values");
-MODULE_VERSION(__stringify(LINDEX_VERSION_MAJOR) "." __stringify(LINDEX_VERSION_MINOR) "."
-	       __stringify(LINDEX_VERSION_PATCH));
+MODULE_VERSION(__stringify(LINDEX_VERSION_MAJOR) "." __stringify(
+	LINDEX_VERSION_MINOR) "." __stringify(LINDEX_VERSION_PATCH));
 MODULE_LICENSE("Dual BSD/GPL");

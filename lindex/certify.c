@@ -26,9 +26,8 @@ static bool zeroes(const uint8_t *p, size_t n)
 
 #define BAD(text, member, expected)                                                                \
 	return lindex_refuse(v, text, offsetof(struct lindex_image_header, member), 0, expected,   \
-			     lindex_from_any(h->member))
-#define lindex_from_any(x)                                                                         \
-	(sizeof(x) == 8 ? lindex_from64((lindex_le64)(x)) : lindex_from32((lindex_le32)(x)))
+			     sizeof(h->member) == 8 ? lindex_ld64(&h->member) :                    \
+						      lindex_ld32(&h->member))
 
 static int certify_header(struct lindex_verify *v, const struct lindex_image_header *h, size_t len)
 {

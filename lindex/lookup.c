@@ -21,18 +21,24 @@ static LINDEX_ALWAYS_INLINE uint32_t lanes8(uint64_t lanes)
 	return (uint32_t)((lanes * 0x0101010101010101u) >> 56);
 }
 
-/* Bytes behind the first n are payload, not keys. One sum for both words: a lane holds 0, 1 or 2. */
+/*
+ * The word that holds the border, by the first bytes of words, then the border in it. Bytes ascend; those behind the
+ * first n are payload.
+ */
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le8(const uint8_t *p, uint32_t n, uint8_t x)
 {
-	uint64_t xs = x * 0x0101010101010101u, m = swar_le8(lindex_ld64(p), xs) >> 7;
-	uint32_t count = 0, i;
+	uint32_t at = 0, rest;
+	uint64_t m;
 
-	if (lindex_unlikely(n <= 8))
-		return lanes8(m & lindex_mask(8 * n));
-	for (i = 8; lindex_unlikely(n > i + 8); i += 8)
-		count += lanes8(swar_le8(lindex_ld64(p + i), xs) >> 7);
-	m += swar_le8(lindex_ld64(p + i), xs) >> 7 & UINT64_MAX >> (64 - 8 * (n - i));
-	return count + lanes8(m);
+	if (n > 8)
+		at = (uint32_t)(p[8] <= x) * 8;
+	if (n > 16)
+		at += (uint32_t)(p[16] <= x) * 8;
+	if (lindex_unlikely(n > 24))
+		at += (uint32_t)(p[24] <= x) * 8;
+	rest = lindex_min32(n - at, 8);
+	m = swar_le8(lindex_ld64(p + at), x * 0x0101010101010101u) >> 7;
+	return at + lanes8(m & UINT64_MAX >> (64 - 8 * rest));
 }
 
 /* Three halvings: fewer instructions than comparing all eight in two words. Pads are above any x. */

@@ -30,12 +30,14 @@ static unsigned int node_shift(unsigned int level)
 
 void vmmap_ad_init(struct vmmap_ad *ad, struct vmmap_host *host, unsigned int va_bits)
 {
-	unsigned int vpn_bits = va_bits - VMMAP_PAGE_SHIFT;
-
 	ad->host = host;
-	ad->levels = (vpn_bits - CHUNK_BITS + SLOT_BITS - 1) / SLOT_BITS;
-	atomic_init(&ad->root, 0);
 	atomic_init(&ad->bytes, 0);
+	for (unsigned int i = 0; i < AD_SIZES; i++) {
+		unsigned int bits = va_bits - VMMAP_PAGE_SHIFT - i * CHUNK_BITS;
+
+		ad->tree[i].levels = (bits - CHUNK_BITS + SLOT_BITS - 1) / SLOT_BITS;
+		atomic_init(&ad->tree[i].root, 0);
+	}
 }
 
 uint64_t vmmap_ad_bytes(const struct vmmap_ad *ad)
@@ -82,11 +84,13 @@ static void node_drop(struct vmmap_ad *ad, uintptr_t node, unsigned int level, b
 
 void vmmap_ad_destroy(struct vmmap_ad *ad)
 {
-	uintptr_t root = atomic_load(&ad->root);
+	for (unsigned int i = 0; i < AD_SIZES; i++) {
+		uintptr_t root = atomic_load(&ad->tree[i].root);
 
-	if (!is_tag(root))
-		node_drop(ad, root, ad->levels, true);
-	atomic_store(&ad->root, 0);
+		if (!is_tag(root))
+			node_drop(ad, root, ad->tree[i].levels, true);
+		atomic_store(&ad->tree[i].root, 0);
+	}
 }
 
 /* The node behind @slot, made if there is a tag. 0 without memory; the tag is then in *@tag. */
@@ -126,11 +130,13 @@ static void block_mark(struct vmmap_ad_block *block, vmmap_vpn_t vpn, uint32_t b
 	}
 }
 
-void vmmap_ad_mark(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t bits)
+void vmmap_ad_mark(struct vmmap_ad *ad, vmmap_vpn_t vpn, unsigned int shift, uint32_t bits)
 {
-	ad_slot *slot = &ad->root;
+	struct vmmap_ad_tree *tree = &ad->tree[(shift - VMMAP_PAGE_SHIFT) / CHUNK_BITS];
+	ad_slot *slot = &tree->root;
 
-	for (unsigned int level = ad->levels;; level--) {
+	vpn >>= shift - VMMAP_PAGE_SHIFT;
+	for (unsigned int level = tree->levels;; level--) {
 		uintptr_t node = atomic_load_explicit(slot, memory_order_acquire), tag;
 
 		if (is_tag(node)) {
@@ -152,14 +158,15 @@ void vmmap_ad_mark(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t bits)
 	}
 }
 
-uint32_t vmmap_ad_harvest(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t clear)
+static uint32_t harvest(struct vmmap_ad *ad, struct vmmap_ad_tree *tree, vmmap_vpn_t vpn,
+			uint32_t clear)
 {
 	uint64_t mask = UINT64_C(1) << vpn % 64;
 	struct vmmap_ad_block *block;
-	ad_slot *slot = &ad->root;
+	ad_slot *slot = &tree->root;
 	uint32_t bits = 0;
 
-	for (unsigned int level = ad->levels;; level--) {
+	for (unsigned int level = tree->levels;; level--) {
 		uintptr_t node = atomic_load_explicit(slot, memory_order_acquire), tag = 0;
 
 		if (is_tag(node)) {
@@ -183,6 +190,17 @@ uint32_t vmmap_ad_harvest(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t clear)
 			old = atomic_fetch_and_explicit(word, ~mask, memory_order_acq_rel);
 		bits |= old & mask ? 1u << kind : 0;
 	}
+	return bits;
+}
+
+/* One page begins at @vpn: of the other sizes nothing is marked there. */
+uint32_t vmmap_ad_harvest(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t clear)
+{
+	uint32_t bits = 0;
+
+	for (unsigned int i = 0; i < AD_SIZES && !(vpn & ((UINT64_C(1) << i * CHUNK_BITS) - 1));
+	     i++)
+		bits |= harvest(ad, &ad->tree[i], vpn >> i * CHUNK_BITS, clear);
 	return bits;
 }
 
@@ -242,5 +260,12 @@ static void clear_below(struct vmmap_ad *ad, ad_slot *slot, unsigned int level, 
 
 void vmmap_ad_clear(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint64_t pages)
 {
-	clear_below(ad, &ad->root, ad->levels, 0, vpn, vpn + pages - 1);
+	/* Of huge pages those that lie in the range whole: others cannot be there. */
+	for (unsigned int i = 0; i < AD_SIZES; i++) {
+		uint64_t size = UINT64_C(1) << i * CHUNK_BITS;
+		vmmap_vpn_t from = (vpn + size - 1) / size, end = (vpn + pages) / size;
+
+		if (from < end)
+			clear_below(ad, &ad->tree[i].root, ad->tree[i].levels, 0, from, end - 1);
+	}
 }

@@ -25,10 +25,16 @@ struct vmmap_ad_block {
 	_Atomic uint64_t word[2][AD_CHUNK_PAGES / 64]; /* accessed, dirty */
 };
 
+struct vmmap_ad_tree {
+	_Atomic uintptr_t root; /* a node, or a tag */
+	unsigned int levels;
+};
+
+#define AD_SIZES 3u /* pages of 4K, 2M, 1G: a tree each, keyed by the page's number among its own */
+
 struct vmmap_ad {
 	struct vmmap_host *host;
-	_Atomic uintptr_t root; /* a node; 0: nothing */
-	unsigned int levels;
+	struct vmmap_ad_tree tree[AD_SIZES];
 	_Atomic uint64_t bytes;
 };
 
@@ -37,10 +43,10 @@ void vmmap_ad_init(struct vmmap_ad *ad, struct vmmap_host *host, unsigned int va
 /** vmmap_ad_destroy() - No readers left. */
 void vmmap_ad_destroy(struct vmmap_ad *ad);
 
-/** vmmap_ad_mark() - Set @bits (VMMAP_ACCESSED, VMMAP_DIRTY) of the page. Context: reader. */
-void vmmap_ad_mark(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t bits);
+/** vmmap_ad_mark() - Set @bits (VMMAP_ACCESSED, VMMAP_DIRTY) of the page that @vpn is in. Context: reader. */
+void vmmap_ad_mark(struct vmmap_ad *ad, vmmap_vpn_t vpn, unsigned int shift, uint32_t bits);
 
-/** vmmap_ad_harvest() - Bits of the page; clears @clear. Context: mutator. */
+/** vmmap_ad_harvest() - Bits of the page that begins at @vpn, whatever its size; clears @clear. Context: mutator. */
 uint32_t vmmap_ad_harvest(struct vmmap_ad *ad, vmmap_vpn_t vpn, uint32_t clear);
 
 /** vmmap_ad_clear() - Clear all bits of a range. Skips what is not there. Context: mutator. */

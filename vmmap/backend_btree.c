@@ -477,8 +477,8 @@ static uint64_t btree_translate(void *table, vmmap_vpn_t vpn, struct vmmap_want 
 {
 	struct btree *t = table;
 	const struct node *node = atomic_load_explicit(&t->root, memory_order_acquire);
-	uint64_t word, page;
 	unsigned int i;
+	uint64_t word;
 
 	if (!node)
 		return 0;
@@ -488,9 +488,8 @@ static uint64_t btree_translate(void *table, vmmap_vpn_t vpn, struct vmmap_want 
 	if (vpn - node->leaf.key[i] >= node->leaf.pages[i]) /* wraps in front of everything */
 		return 0;
 	word = node->leaf.word[i] + ((vpn - node->leaf.key[i]) << 16);
-	page = vpn & ~(vmmap_shift_pages(VMMAP_WORD_SHIFT(word)) - 1);
 	if (want.mark && vmmap_want_served(want, word))
-		vmmap_ad_mark(&t->ad, page, want.mark);
+		vmmap_ad_mark(&t->ad, vpn, VMMAP_WORD_SHIFT(word), want.mark);
 	return word;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The learned page table: lookups, changes, fork. lx.h has the picture and the invariants.
+ * The learned page table: lookups and changes. lx.h has the picture and the invariants.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lx.h"
@@ -114,19 +113,20 @@ static int lx_lookup(const void *table, vmmap_vpn_t vpn, struct vmmap_piece *pie
 
 /* ---- Translation ---------------------------------------------------------------------------------------------- */
 
-static void mark(struct lx *t, struct packed *p, struct packed_place at, vmmap_vpn_t vpn,
-		 uint32_t bits)
+static void mark(struct lx *t, const struct lx_spot *spot, vmmap_vpn_t vpn, uint32_t bits)
 {
-	if (!bits || (p && p->owner == t->serial && packed_mark(p, at, bits)))
+	struct packed *p = spot->region;
+
+	if (!bits ||
+	    (p && p->owner == t->serial && packed_mark(p, packed_place(p, spot->slot), bits)))
 		return;
-	vmmap_ad_mark(&t->ad, vpn, bits);
+	vmmap_ad_mark(&t->ad, vpn, spot->piece.shift, bits);
 }
 
 /* Through the directory. */
 static __attribute__((noinline)) uint64_t translate_found(struct lx *t, vmmap_vpn_t vpn,
 							  struct vmmap_want want)
 {
-	struct packed_place at = { 0 };
 	struct lx_spot spot;
 	uint64_t word;
 
@@ -134,11 +134,8 @@ static __attribute__((noinline)) uint64_t translate_found(struct lx *t, vmmap_vp
 		return 0;
 	word = VMMAP_WORD(spot.piece.pfn + (vpn - spot.piece.vpn), spot.piece.prot,
 			  spot.piece.shift);
-	if (!vmmap_want_served(want, word))
-		return word;
-	if (spot.region)
-		at = packed_place(spot.region, spot.slot);
-	mark(t, spot.region, at, vpn & ~(vmmap_shift_pages(spot.piece.shift) - 1), want.mark);
+	if (vmmap_want_served(want, word))
+		mark(t, &spot, vpn, want.mark);
 	return word;
 }
 
@@ -170,7 +167,7 @@ static inline uint64_t translate_hinted(struct lx *t, struct packed *p, struct p
 	if (__builtin_expect(!vmmap_want_served(want, word), 0) || !want.mark)
 		return word;
 	if (__builtin_expect(e & LX_HINT_FOREIGN, 0) || !packed_mark(p, at, want.mark))
-		vmmap_ad_mark(&t->ad, vpn, want.mark);
+		vmmap_ad_mark(&t->ad, vpn, VMMAP_4K, want.mark);
 	return word;
 }
 
@@ -399,11 +396,6 @@ static int clear(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 
 /* ---- In place ------------------------------------------------------------------------------------------------- */
 
-static void begin(struct lx *t)
-{
-	t->cost = (struct vmmap_cost){ 0 };
-}
-
 /* The region, at home here, that all of the range is in, under one run with @tag (0: any). Or NULL. */
 static struct packed *in_place(const struct lx *t, vmmap_vpn_t vpn, uint64_t pages, uint16_t tag)
 {
@@ -449,7 +441,7 @@ static int lx_map(void *table, const struct vmmap_piece *piece)
 	struct packed *p = NULL;
 	int err;
 
-	begin(t);
+	lx_begin(t);
 	if (piece->shift == VMMAP_4K && piece->pages < LX_LONG_RUN) {
 		see_frames(t, piece->pfn, last);
 		p = in_place(t, piece->vpn, piece->pages, tag | LX_TAG_PACKED);
@@ -519,12 +511,12 @@ static int put_plan(struct lx *t, const struct lx_plan *plan)
 
 	if (plan->n == 1)
 		return put(t, first, last, plan->runs[0].value, plan->runs[0].tag);
-	err = lindex_reserve(ix, RESERVE);
+	err = lindex_reserve(ix, LX_RESERVE);
 	err = err ? err : clear(t, first, last);
 	for (size_t i = 0; i < plan->n && !err; i++) {
 		const struct lindex_run *r = &plan->runs[i];
 
-		err = lindex_reserve(ix, RESERVE);
+		err = lindex_reserve(ix, LX_RESERVE);
 		err = err ? err : lx_store(t, r->first, r->last, r->value, r->tag);
 		if (err)
 			unstore(t, first, last);
@@ -550,7 +542,7 @@ static int lx_load(void *table, const struct vmmap_piece *pieces, size_t n)
 	struct lx_plan plan = { 0 };
 	int err;
 
-	begin(t);
+	lx_begin(t);
 	/* Regions that nothing is in, after everything was unmapped, would be built over. */
 	if (t->job.to)
 		lx_job_end(t);
@@ -572,7 +564,7 @@ static int lx_map_frames(void *table, vmmap_vpn_t vpn, uint64_t pages, const vmm
 	size_t n;
 	int err;
 
-	begin(t);
+	lx_begin(t);
 	if (map_in_place(t, vpn, pages, frames, prot)) {
 		lx_job_step(t);
 		return 0;
@@ -661,7 +653,7 @@ static int lx_unmap(void *table, vmmap_vpn_t vpn, uint64_t pages)
 	struct packed *p;
 	int err = 0;
 
-	begin(t);
+	lx_begin(t);
 	p = in_place(t, vpn, pages, 0);
 	if (p) {
 		unmap_in_place(t, p, vpn, pages);
@@ -676,160 +668,6 @@ static int lx_unmap(void *table, vmmap_vpn_t vpn, uint64_t pages)
 	return 0;
 }
 
-/* ---- Protect -------------------------------------------------------------------------------------------------- */
-
-/* What one store of a protect changes: pages of one run, of the own directory or of the base, and what the own one had there. */
-struct change {
-	vmmap_vpn_t first, last;
-	uint64_t value, own_value;
-	uint16_t tag, own_tag; /* own_tag 0: a hole */
-	bool below;            /* the pages are the base's */
-};
-
-/* Pages from @at on, to @last at most, that the own directory leaves to the base, or that it does not: returns the last. */
-static vmmap_vpn_t stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
-			       vmmap_vpn_t last, bool *below)
-{
-	const struct packed *p;
-
-	last = own->last < last ? own->last : last;
-	*below = lx_view(t)->base && !own->mapped;
-	if (!own->mapped || !(own->tag & LX_TAG_PACKED) || !lx_view(t)->base)
-		return last;
-	p = lx_region(t, own->value);
-	for (vmmap_vpn_t i = at; i <= last; i++) {
-		bool is = packed_code(p, packed_place(p, (uint32_t)(i - p->first))) ==
-			  PACKED_NOTHING;
-
-		if (i == at)
-			*below = is;
-		else if (is != *below)
-			return i - 1;
-	}
-	return last;
-}
-
-/* The next change that a protect of [@at, @last] needs; false: none. */
-static bool next_change(const struct lx *t, vmmap_vpn_t at, vmmap_vpn_t last, uint8_t prot,
-			struct change *c)
-{
-	while (at <= last) {
-		const struct lx_view *view = lx_view(t);
-		struct lindex_run own, run;
-		bool below;
-		vmmap_vpn_t to;
-		uint8_t has;
-
-		lindex_lookup(view->own->ix, at, &own);
-		to = stretch_end(t, &own, at, last, &below);
-		run = own;
-		if (below) {
-			lindex_lookup(view->base->ix, at, &run);
-			to = run.last < to ? run.last : to;
-		}
-		has = run.tag & LX_TAG_PROT;
-		has = below ? has : has & (uint8_t)~VMMAP_PROT_COW;
-		if (run.mapped && !(run.tag & LX_TAG_UNMAPPED) && has != prot) {
-			*c = (struct change){ .first = at,
-					      .last = to,
-					      .value = lindex_value(&run, at),
-					      .tag = run.tag,
-					      .below = below };
-			if (own.mapped) {
-				c->own_value = lindex_value(&own, at);
-				c->own_tag = own.tag;
-			}
-			return true;
-		}
-		if (to >= last)
-			return false;
-		at = to + 1;
-	}
-	return false;
-}
-
-static uint16_t changed_tag(const struct change *c, uint8_t prot)
-{
-	bool cow = c->tag & VMMAP_PROT_COW || (c->below && !(c->tag & VMMAP_PROT_SHARED));
-
-	return (uint16_t)((c->tag & ~LX_TAG_PROT) | prot | (cow ? VMMAP_PROT_COW : 0));
-}
-
-/* Slots of a region at home here that the base's run comes to lie over lead nowhere any more (L6). */
-static bool leaves_region(const struct change *c)
-{
-	return c->below && c->own_tag & LX_TAG_PACKED;
-}
-
-static void undo_changes(struct lx *t, const struct change *done, size_t n)
-{
-	struct lindex *ix = lx_view(t)->own->ix;
-
-	while (n-- > 0) {
-		const struct change *c = &done[n];
-
-		/* What forward steps replaced comes back first. */
-		if (lindex_reserve(ix, 1))
-			lindex_pool_reclaim(t->pool);
-		if (c->own_tag)
-			lx_store(t, c->first, c->last, c->own_value, c->own_tag);
-		else
-			lindex_remove(ix, c->first, c->last);
-		if (leaves_region(c))
-			lx_cover(t, c->first, c->last);
-	}
-}
-
-static int protect_runs(struct lx *t, struct change *changes, size_t n, uint8_t prot)
-{
-	struct lindex *ix = lx_view(t)->own->ix;
-	int err = 0;
-	size_t i;
-
-	for (i = 0; i < n && !err; i++) {
-		const struct change *c = &changes[i];
-
-		err = n > 1 ? lindex_reserve(ix, RESERVE) : 0;
-		if (!err && leaves_region(c))
-			lx_uncover(t, c->first, c->last);
-		err = err ? err : lx_store(t, c->first, c->last, c->value, changed_tag(c, prot));
-		if (err && leaves_region(c))
-			lx_cover(t, c->first, c->last);
-	}
-	if (err)
-		undo_changes(t, changes, i - 1);
-	if (n > 1)
-		lindex_reserve(ix, 0);
-	return err;
-}
-
-static int lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot)
-{
-	struct lx *t = table;
-	vmmap_vpn_t last = vpn + pages - 1, at = vpn;
-	struct change one, *changes;
-	size_t n = 0, i = 0;
-	int err;
-
-	begin(t);
-	for (; at <= last && next_change(t, at, last, prot, &one); at = one.last + 1)
-		n++;
-	if (!n)
-		return 0;
-	changes = n > 1 ? vmmap_host_alloc(t->host, n * sizeof(*changes), 64) : &one;
-	if (!changes)
-		return -ENOMEM;
-	for (at = vpn; i < n && next_change(t, at, last, prot, &changes[i]);
-	     at = changes[i++].last + 1)
-		;
-	err = protect_runs(t, changes, n, prot);
-	if (changes != &one)
-		vmmap_host_free_now(t->host, changes, n * sizeof(*changes));
-	lx_hints_refresh(t, vpn, pages);
-	lx_drop_empty(t);
-	return err;
-}
-
 /* ---- Replace --------------------------------------------------------------------------------------------------- */
 
 static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t prot)
@@ -841,7 +679,7 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	uint32_t bits = 0;
 	int err;
 
-	begin(t);
+	lx_begin(t);
 	lx_find(t, vpn, &spot);
 	tag = lx_tag_of(prot, spot.piece.shift);
 	pages = vmmap_shift_pages(spot.piece.shift);
@@ -858,7 +696,7 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	if (err)
 		return err;
 	if (bits)
-		vmmap_ad_mark(&t->ad, vpn, bits);
+		vmmap_ad_mark(&t->ad, vpn, spot.piece.shift, bits);
 	if (spot.piece.shift == VMMAP_4K)
 		lx_pack_window(t, vpn, tag);
 	lx_job_step(t);
@@ -883,313 +721,6 @@ static uint32_t lx_harvest(void *table, vmmap_vpn_t vpn, uint32_t clear)
 			bits |= packed_harvest(p, (uint32_t)(vpn - p->first), clear);
 	}
 	return bits;
-}
-
-/* ---- Life cycle -------------------------------------------------------------------------------------------------- */
-
-static struct lx_layer *layer_new(struct lx *t, uint32_t refs)
-{
-	struct lx_layer *layer = vmmap_host_alloc(t->host, sizeof(*layer), 64);
-
-	if (!layer)
-		return NULL;
-	layer->refs = refs;
-	if (lindex_create(t->pool, NULL, &layer->ix)) {
-		vmmap_host_free_now(t->host, layer, sizeof(*layer));
-		return NULL;
-	}
-	return layer;
-}
-
-static size_t ids_bytes(uint32_t room)
-{
-	return sizeof(struct lx_ids) + room * sizeof(struct packed *);
-}
-
-static size_t hints_bytes(const struct lx_hints *h)
-{
-	return sizeof(*h) + (h->mask + 1) * sizeof(uint64_t);
-}
-
-static void lx_free(void *table)
-{
-	struct lx *t = table;
-	struct lx_view *view = lx_view(t);
-	struct lx_ids *ids = atomic_load(&t->ids);
-	struct lx_hints *h = atomic_load(&t->hints);
-
-	if (view) {
-		lx_layer_put(t, view->own);
-		lx_layer_put(t, view->base);
-	}
-	vmmap_host_drain(t->host); /* what waits knows this table */
-	vmmap_ad_destroy(&t->ad);
-	vmmap_host_free_now(t->host, view, sizeof(*view));
-	if (ids)
-		vmmap_host_free_now(t->host, ids, ids_bytes(ids->room));
-	if (h != &t->no_hints.head)
-		vmmap_host_free_now(t->host, h, hints_bytes(h));
-	vmmap_host_free_now(t->host, t, sizeof(*t));
-}
-
-/* A table with everything but layers. */
-static struct lx *table_new(struct vmmap_host *host, unsigned int va_bits, uint32_t ids_room)
-{
-	struct lx *t = vmmap_host_alloc(host, sizeof(*t), 64);
-	struct lx_ids *ids;
-
-	if (!t)
-		return NULL;
-	t->host = host;
-	t->pool = vmmap_host_pool(host);
-	t->serial = vmmap_host_serial(host);
-	t->vpn_end = UINT64_C(1) << (va_bits - VMMAP_PAGE_SHIFT);
-	t->pfn_lo = UINT64_MAX;
-	atomic_init(&t->hints, &t->no_hints.head);
-	vmmap_ad_init(&t->ad, host, va_bits);
-	ids = vmmap_host_alloc(host, ids_bytes(ids_room), 64);
-	if (ids)
-		ids->room = ids_room;
-	atomic_init(&t->ids, ids);
-	if (!t->pool || !ids) {
-		lx_free(t);
-		return NULL;
-	}
-	return t;
-}
-
-static struct lx_view *view_new(struct lx *t, struct lx_layer *base)
-{
-	struct lx_view *view = vmmap_host_alloc(t->host, sizeof(*view), 64);
-
-	if (!view)
-		return NULL;
-	view->own = layer_new(t, 1);
-	view->base = base;
-	if (!view->own) {
-		vmmap_host_free_now(t->host, view, sizeof(*view));
-		return NULL;
-	}
-	return view;
-}
-
-static int lx_create(const struct vmmap_env *env, void **out)
-{
-	struct lx *t = table_new(env->host, env->va_bits, IDS_ROOM);
-	struct lx_view *view = t ? view_new(t, NULL) : NULL;
-
-	if (!view) {
-		if (t)
-			lx_free(t);
-		return -ENOMEM;
-	}
-	atomic_store_explicit(&t->view, view, memory_order_release);
-	*out = t;
-	return 0;
-}
-
-/* ---- Fork ---------------------------------------------------------------------------------------------------------- */
-
-/* Runs of own and base as one: what a second fork freezes. */
-struct flat {
-	struct lx *t;
-	struct lx_plan plan;
-};
-
-static int flat_add(struct flat *f, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value,
-		    uint16_t tag)
-{
-	return lx_plan_run(f->t, &f->plan, first, last, value, tag);
-}
-
-static int flat_below(struct flat *f, vmmap_vpn_t first, vmmap_vpn_t last)
-{
-	struct lindex_cursor cur;
-	struct lindex_run run;
-	int err = 0;
-
-	lindex_cursor_init(&cur, lx_view(f->t)->base->ix, first);
-	while (!err && !lindex_cursor_next(&cur, &run) && run.first <= last) {
-		vmmap_vpn_t from = run.first > first ? run.first : first;
-
-		err = flat_add(f, from, run.last < last ? run.last : last, lindex_value(&run, from),
-			       run.tag);
-	}
-	return err;
-}
-
-/* A packed run of the own layer: where a region says nothing, the base does. */
-static int flat_packed(struct flat *f, const struct lindex_run *run, uint16_t tag)
-{
-	const struct packed *p = lx_region(f->t, run->value);
-	vmmap_vpn_t at = run->first, to;
-	int err = 0;
-
-	for (; at <= run->last && !err; at = to + 1) {
-		bool below;
-
-		to = stretch_end(f->t, run, at, run->last, &below);
-		err = below ? flat_below(f, at, to) :
-			      flat_add(f, at, to, lx_packed_value(p, at), tag);
-	}
-	return err;
-}
-
-static int flatten(struct flat *f)
-{
-	struct lx_view *view = lx_view(f->t);
-	vmmap_vpn_t at = 0;
-	int err = 0;
-
-	while (at < f->t->vpn_end && !err) {
-		struct lindex_run run;
-		bool own = !lindex_lookup(view->own->ix, at, &run);
-		/* L3 says it of all but SHARED ones. */
-		uint16_t tag = run.tag & VMMAP_PROT_SHARED ? run.tag :
-							     run.tag & (uint16_t)~VMMAP_PROT_COW;
-
-		if (run.last >= f->t->vpn_end)
-			run.last = f->t->vpn_end - 1;
-		if (!own)
-			err = flat_below(f, at, run.last);
-		else if (run.tag & LX_TAG_PACKED)
-			err = flat_packed(f, &run, tag);
-		else if (!(run.tag & LX_TAG_UNMAPPED))
-			err = flat_add(f, run.first, run.last, run.value, tag);
-		at = run.last + 1;
-	}
-	return err;
-}
-
-static int by_region(const void *a, const void *b)
-{
-	const struct packed *const *x = a, *const *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-/* The regions that the runs of a layer lead to, each once. */
-static int layer_collect(struct lx *t, struct lx_layer *layer, const struct lx_plan *plan)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < plan->n; i++)
-		n += !!(plan->runs[i].tag & LX_TAG_PACKED);
-	if (!n)
-		return 0;
-	layer->regions = vmmap_host_alloc(t->host, n * sizeof(*layer->regions), 64);
-	if (!layer->regions)
-		return -ENOMEM;
-	layer->room = (uint32_t)n;
-	n = 0;
-	for (size_t i = 0; i < plan->n; i++)
-		if (plan->runs[i].tag & LX_TAG_PACKED)
-			layer->regions[n++] = lx_region(t, plan->runs[i].value);
-	qsort(layer->regions, n, sizeof(*layer->regions), by_region);
-	for (size_t i = 0; i < n; i++)
-		if (!i || layer->regions[i] != layer->regions[i - 1])
-			layer->regions[layer->n++] = layer->regions[i];
-	for (uint32_t i = 0; i < layer->n; i++)
-		layer->regions[i]->layers++;
-	return 0;
-}
-
-/* A layer that says what own and base say together. */
-static struct lx_layer *merged_layer(struct lx *t)
-{
-	struct flat f = { .t = t };
-	struct lx_layer *layer = layer_new(t, 0);
-	int err = layer ? flatten(&f) : -ENOMEM;
-
-	err = err ? err : lindex_build(layer->ix, f.plan.runs, f.plan.n, NULL);
-	err = err ? err : layer_collect(t, layer, &f.plan);
-	vmmap_host_free_now(t->host, f.plan.runs, f.plan.room * sizeof(*f.plan.runs));
-	if (!err)
-		return layer;
-	if (layer) {
-		layer->refs = 1;
-		lx_layer_put(t, layer);
-	}
-	return NULL;
-}
-
-/* The child's regions have the parent's ids. */
-static struct lx *child_of(const struct lx *t)
-{
-	struct lx_ids *ids = atomic_load(&((struct lx *)t)->ids), *copy;
-	unsigned int va_bits = 63u - (unsigned int)__builtin_clzll(t->vpn_end) + VMMAP_PAGE_SHIFT;
-	struct lx *child = table_new(t->host, va_bits, ids->room);
-
-	if (!child)
-		return NULL;
-	copy = atomic_load(&child->ids);
-	for (uint32_t i = 0; i < ids->room; i++)
-		atomic_init(&copy->at[i], atomic_load(&ids->at[i]));
-	child->pfn_lo = t->pfn_lo;
-	child->pfn_hi = t->pfn_hi;
-	child->next_addr = t->next_addr;
-	return child;
-}
-
-static void view_publish(struct lx *t, struct lx_view *view)
-{
-	struct lx_view *old = lx_view(t);
-
-	atomic_store_explicit(&t->view, view, memory_order_release);
-	lx_hints_clear(t);
-	lx_hints_fill(t, view->base);
-	vmmap_host_retire(t->host, old, sizeof(*old));
-}
-
-static int lx_fork(void *table, void **out)
-{
-	struct lx *t = table, *child;
-	struct lx_view *was, *mine = NULL, *its = NULL;
-	struct lx_layer *base, *old_base, *old_own;
-
-	lx_job_end(t);
-	vmmap_host_drain(t->host); /* ids that are not in use are free in the copy, too */
-	was = lx_view(t);
-	old_base = was->base;
-	child = child_of(t);
-	base = old_base ? merged_layer(t) : was->own;
-	if (child && base) {
-		mine = view_new(t, base);
-		its = view_new(child, base);
-	}
-	if (!mine || !its) {
-		for (unsigned int i = 0; i < 2; i++) {
-			struct lx_view *view = i ? its : mine;
-
-			if (view) {
-				lx_layer_put(t, view->own);
-				vmmap_host_free_now(t->host, view, sizeof(*view));
-			}
-		}
-		if (base && old_base) {
-			base->refs = 1;
-			lx_layer_put(t, base);
-		}
-		if (child)
-			lx_free(child);
-		return -ENOMEM;
-	}
-	base->refs = 2;
-	for (uint32_t i = 0; i < base->n; i++)
-		base->regions[i]->home = NULL; /* L2: from here they never change */
-	old_own = was->own;
-	atomic_store_explicit(&child->view, its, memory_order_release);
-	lx_ids_keep(child, base);
-	lx_hints_fill(child, base);
-	view_publish(t, mine);
-	if (old_base) {
-		lx_layer_put(t, old_own);
-		lx_layer_put(t, old_base);
-		vmmap_host_drain(t->host);
-		lx_ids_keep(t, base);
-	}
-	*out = child;
-	return 0;
 }
 
 static void lx_cost(const void *table, struct vmmap_cost *cost)

@@ -40,6 +40,9 @@
 /* A linear run this long is not worth packing, whatever is around it. */
 #define LX_LONG_RUN 16u
 
+/* Updates of the directory held back, so that what failed half-way can be undone. */
+#define LX_RESERVE 8u
+
 #define LX_HINT_SHIFT 12u
 #define LX_HINTS_MIN                                                                               \
 	256u /* more windows than the largest region has: two of one region never meet */
@@ -96,11 +99,13 @@ struct lx {
 	struct vmmap_cost cost;
 	uint32_t calls;
 	uint8_t heat[LX_HEAT]; /* short runs put into the directory, by window */
-	struct {
-		struct lx_hints head;
-		_Atomic uint64_t none;
-	} no_hints;
+	uint64_t no_hints[2];  /* one hint that leads nowhere: lx_no_hints() */
 };
+
+static inline struct lx_hints *lx_no_hints(const struct lx *t)
+{
+	return (struct lx_hints *)t->no_hints;
+}
 
 /* Where a page is found. */
 struct lx_spot {
@@ -208,6 +213,25 @@ int lx_store(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, uint64_t value, 
 /** lx_uncover(), lx_cover() - Take what the own directory has in a range from its regions' counts (L6), or give it back. */
 void lx_uncover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
 void lx_cover(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last);
+
+static inline void lx_begin(struct lx *t)
+{
+	t->cost = (struct vmmap_cost){ 0 };
+}
+
+/* ---- lx_protect.c ------------------------------------------------------------------------------ */
+
+int lx_protect(void *table, vmmap_vpn_t vpn, uint64_t pages, uint8_t prot);
+
+/** lx_stretch_end() - Pages from @at on, to @last at most, that the own run or hole leaves to the base, or that it does not. Return: the last. */
+vmmap_vpn_t lx_stretch_end(const struct lx *t, const struct lindex_run *own, vmmap_vpn_t at,
+			   vmmap_vpn_t last, bool *below);
+
+/* ---- lx_fork.c ------------------------------------------------------------------------------------ */
+
+int lx_create(const struct vmmap_env *env, void **out);
+void lx_free(void *table);
+int lx_fork(void *table, void **out);
 
 /* ---- lx_view.c ---------------------------------------------------------------------------------------- */
 

@@ -216,7 +216,7 @@ static void hints_grow(struct lx *t, uint64_t windows)
 		return;
 	h->mask = n - 1;
 	atomic_store_explicit(&t->hints, h, memory_order_release);
-	if (old != &t->no_hints.head)
+	if (old != lx_no_hints(t))
 		vmmap_host_retire(t->host, old, hints_bytes(had));
 	if (lx_view(t)->base)
 		lx_hints_fill(t, lx_view(t)->base);
@@ -245,7 +245,7 @@ void lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 	struct lx_hints *h = atomic_load(&t->hints);
 	vmmap_vpn_t first = vpn >> LX_HINT_SHIFT, last = (vpn + pages - 1) >> LX_HINT_SHIFT;
 
-	if (h == &t->no_hints.head)
+	if (h == lx_no_hints(t))
 		return;
 	if (last - first > h->mask) { /* the whole table, once */
 		last = first + h->mask;
@@ -271,7 +271,7 @@ void lx_hints_clear(struct lx *t)
 {
 	struct lx_hints *h = atomic_load(&t->hints);
 
-	for (uint64_t i = 0; h != &t->no_hints.head && i <= h->mask; i++)
+	for (uint64_t i = 0; h != lx_no_hints(t) && i <= h->mask; i++)
 		atomic_store_explicit(&h->at[i], 0, memory_order_release);
 }
 
@@ -282,10 +282,10 @@ void lx_hints_of(struct lx *t, struct packed *p)
 	if (p->slots < 64)
 		return;
 	h = atomic_load(&t->hints);
-	if (h == &t->no_hints.head && p->slots >= 1024)
+	if (h == lx_no_hints(t) && p->slots >= 1024)
 		hints_grow(t, 2 * (p->slots >> LX_HINT_SHIFT));
 	h = atomic_load(&t->hints);
-	if (h == &t->no_hints.head)
+	if (h == lx_no_hints(t))
 		return;
 	for (vmmap_vpn_t w = p->first >> LX_HINT_SHIFT;
 	     w <= (p->first + p->slots - 1) >> LX_HINT_SHIFT; w++)

@@ -3,6 +3,9 @@
  * Looking at a learned page table: bytes, what hardware would read, check, dump.
  */
 #include "lx.h"
+
+#include <string.h>
+
 #include "text.h"
 
 /* Address spaces of what a walk reads, as vmmap_hardware_walk() shows them. */
@@ -26,8 +29,9 @@ static uint64_t layer_footprint(const struct lx_layer *layer, struct vmmap_footp
 	uint64_t index, frames = 0;
 
 	lindex_get_stats(layer->ix, &st);
-	index = sizeof(struct lindex_root) + st.node_bytes +
-		layer->n * (sizeof(struct packed) + sizeof(struct packed *));
+	/* A header of one line; up to three runs are in it. */
+	index = PACKED_LINE_BYTES + st.runs * (st.nodes ? 0 : sizeof(struct lindex_run)) +
+		st.node_bytes + layer->n * (sizeof(struct packed) + sizeof(struct packed *));
 	for (uint32_t i = 0; i < layer->n; i++) {
 		uint64_t bytes = (uint64_t)layer->regions[i]->nlines * PACKED_LINE_BYTES;
 
@@ -39,21 +43,23 @@ static uint64_t layer_footprint(const struct lx_layer *layer, struct vmmap_footp
 	return index + frames;
 }
 
-/* Pages whose bits are in the side array: their chunks, if every page were marked. */
-struct chunks {
-	uint64_t last, n;
+/* Pages whose bits are in the side array: blocks, by size of page, if every page were marked. */
+struct blocks {
+	uint64_t last[AD_SIZES], n[AD_SIZES];
 };
 
-static void count_chunks(struct chunks *c, const struct lindex_run *run)
+static void count_blocks(struct blocks *b, const struct lindex_run *run)
 {
-	uint64_t from = run->first / AD_CHUNK_PAGES, to = run->last / AD_CHUNK_PAGES;
+	unsigned int shift = lx_tag_shift(run->tag) - VMMAP_PAGE_SHIFT, i = shift / 9;
+	uint64_t from = (run->first >> shift) / AD_CHUNK_PAGES;
+	uint64_t to = (run->last >> shift) / AD_CHUNK_PAGES;
 
-	if (c->n && from <= c->last)
-		from = c->last + 1;
+	if (b->n[i] && from <= b->last[i])
+		from = b->last[i] + 1;
 	if (to < from)
 		return;
-	c->n += to - from + 1;
-	c->last = to;
+	b->n[i] += to - from + 1;
+	b->last[i] = to;
 }
 
 void lx_footprint(const void *table, struct vmmap_footprint *f)
@@ -63,13 +69,13 @@ void lx_footprint(const void *table, struct vmmap_footprint *f)
 	struct lx_hints *h = atomic_load(&((struct lx *)t)->hints);
 	struct lx_ids *ids = atomic_load(&((struct lx *)t)->ids);
 	const struct lx_layer *layers[] = { view->own, view->base };
-	struct chunks chunks = { 0 };
+	struct blocks blocks = { 0 };
 
 	*f = (struct vmmap_footprint){ .largest_bytes = LINDEX_PAGE_BYTES };
 	layer_footprint(view->own, f);
 	if (view->base)
 		f->shared_bytes = layer_footprint(view->base, f);
-	if (h != &t->no_hints.head)
+	if (h != lx_no_hints(t))
 		f->index_bytes += (h->mask + 1) * sizeof(uint64_t);
 	f->index_bytes += ids->room * sizeof(struct packed *);
 	f->ad_bytes = vmmap_ad_bytes(&t->ad);
@@ -77,15 +83,18 @@ void lx_footprint(const void *table, struct vmmap_footprint *f)
 		struct lindex_cursor cur;
 		struct lindex_run run;
 
-		chunks.last = 0;
+		memset(blocks.last, 0, sizeof(blocks.last));
 		lindex_cursor_init(&cur, layers[i]->ix, 0);
 		while (!lindex_cursor_next(&cur, &run))
 			if (!(run.tag & (LX_TAG_PACKED | LX_TAG_UNMAPPED)) ||
 			    (run.tag & LX_TAG_PACKED &&
 			     lx_region(t, run.value)->owner != t->serial))
-				count_chunks(&chunks, &run);
+				count_blocks(&blocks, &run);
 	}
-	f->ad_bytes_max = chunks.n * (sizeof(struct vmmap_ad_block) + 8 + 8 / AD_SLOTS);
+	/* A block, and its slot in the node above. */
+	for (unsigned int i = 0; i < AD_SIZES; i++)
+		f->ad_bytes_max += blocks.n[i] *
+				   (sizeof(struct vmmap_ad_block) + sizeof(uintptr_t));
 }
 
 /* ---- What hardware would read ------------------------------------------------------------------------------ */
@@ -126,10 +135,16 @@ static void cached(struct vmmap_step *step, uint64_t key)
 	step->key = key;
 }
 
-/* A model leads to a region, or is a long run itself, or leads to a leaf and says which line of it. */
+/*
+ * A model leads to a region, or is a long run itself, or leads to a node below and says which line of it: the last line that was read
+ * of each node gives the model of the next.
+ */
 static void cache_model(struct vmmap_step *steps, int n, int leaf, const struct lindex_run *run,
 			const struct packed *p)
 {
+	for (int i = 1; i < n; i++)
+		if (steps[i].level < steps[i - 1].level)
+			cached(&steps[i - 1], steps[i].addr / LINDEX_PAGE_BYTES << 2 | 3);
 	if (p)
 		cached(&steps[n - 1], p->addr << 2);
 	else if (leaf < 0 || run->last - run->first + 1 >= MODEL_RUN)
@@ -294,7 +309,7 @@ int lx_check(void *table, struct lindex_reason *why)
 	}
 	for (uint32_t i = 0; i < view->own->n && !err; i++)
 		err = check_region(t, view->own->regions[i], why);
-	for (uint64_t i = 0; h != &t->no_hints.head && i <= h->mask && !err; i++) {
+	for (uint64_t i = 0; h != lx_no_hints(t) && i <= h->mask && !err; i++) {
 		uint64_t e = atomic_load(&h->at[i]);
 
 		err = e ? check_hint(t, e, i, h->mask, why) : 0;

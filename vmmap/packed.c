@@ -9,12 +9,12 @@ struct packed_shape packed_shape_for(vmmap_pfn_t lo, vmmap_pfn_t hi)
 	uint64_t codes = hi - lo + 1 + PACKED_FRAME;
 	unsigned int w = 64u - (unsigned int)__builtin_clzll(codes - 1), per;
 
-	w = w < PACKED_W_MIN ? PACKED_W_MIN : w;
-	per = PACKED_CODE_BITS / w;
+	per = PACKED_LINE_BITS / (w + 2);
+	per = per < PACKED_PER_MAX ? per : PACKED_PER_MAX;
 	return (struct packed_shape){ .f0 = lo,
 				      .per = (uint8_t)per,
 				      /* As wide as costs nothing: more frames will fit. */
-				      .w = (uint8_t)(PACKED_CODE_BITS / per) };
+				      .w = (uint8_t)(PACKED_LINE_BITS / per - 2) };
 }
 
 struct packed *packed_new(struct vmmap_host *host, struct packed_shape shape, vmmap_vpn_t first,
@@ -47,25 +47,32 @@ void packed_free(struct vmmap_host *host, struct packed *p)
 	vmmap_host_free_now(host, p, sizeof(*p));
 }
 
+/* Bits @mask of a word become @bits. The mutator alone changes them; others of word 7 are anybody's (P3). */
+static void set_bits(struct packed_place at, uint32_t word, uint64_t mask, uint64_t bits)
+{
+	uint64_t v = atomic_load_explicit(at.line + word, memory_order_relaxed);
+
+	if (word == PACKED_WORDS - 1)
+		atomic_fetch_xor_explicit(at.line + word, (v & mask) ^ bits, memory_order_release);
+	else
+		atomic_store_explicit(at.line + word, (v & ~mask) | bits, memory_order_release);
+}
+
 void packed_set(struct packed *p, uint32_t slot, uint64_t code)
 {
 	struct packed_place at = packed_place(p, slot);
-	uint32_t bit = at.index * p->w, shift = bit & 63;
-	_Atomic uint64_t *word = at.line + (bit >> 6);
-	uint64_t mask = (UINT64_C(1) << p->w) - 1, v;
-	bool across = shift + p->w > 64;
+	uint32_t bit = at.index * p->w, shift = bit & 63, word = bit >> 6;
+	uint64_t mask = (UINT64_C(1) << p->w) - 1;
 	uint64_t seq = atomic_load_explicit(&p->seq, memory_order_relaxed);
 
-	/* P2. Release stores: who sees the new word sees the odd seq, too. */
-	if (across)
-		atomic_store_explicit(&p->seq, seq + 1, memory_order_relaxed);
-	v = atomic_load_explicit(word, memory_order_relaxed);
-	atomic_store_explicit(word, (v & ~(mask << shift)) | code << shift, memory_order_release);
-	if (!across)
+	if (shift + p->w <= 64) {
+		set_bits(at, word, mask << shift, code << shift);
 		return;
-	v = atomic_load_explicit(word + 1, memory_order_relaxed);
-	atomic_store_explicit(word + 1, (v & ~(mask >> (64 - shift))) | code >> (64 - shift),
-			      memory_order_release);
+	}
+	/* P2. Release: who sees a new word sees the odd seq, too. */
+	atomic_store_explicit(&p->seq, seq + 1, memory_order_relaxed);
+	set_bits(at, word, mask << shift, code << shift);
+	set_bits(at, word + 1, mask >> (64 - shift), code >> (64 - shift));
 	atomic_store_explicit(&p->seq, seq + 2, memory_order_release);
 }
 
@@ -73,12 +80,10 @@ uint32_t packed_harvest(struct packed *p, uint32_t slot, uint32_t clear)
 {
 	struct packed_place at = packed_place(p, slot);
 	_Atomic uint64_t *word = at.line + (PACKED_WORDS - 1);
-	uint64_t mask = (uint64_t)(clear & 1) << at.index | (uint64_t)(clear >> 1 & 1)
-								    << (PACKED_DIRTY_AT + at.index);
-	uint64_t v = atomic_load(word);
+	uint64_t mask = packed_mask(p, at, clear), v = atomic_load(word);
 
 	if (v & mask)
 		v = atomic_fetch_and(word, ~mask);
-	return (v >> at.index & 1 ? VMMAP_ACCESSED : 0) |
-	       (v >> (PACKED_DIRTY_AT + at.index) & 1 ? VMMAP_DIRTY : 0);
+	return (v & packed_mask(p, at, VMMAP_ACCESSED) ? VMMAP_ACCESSED : 0) |
+	       (v & packed_mask(p, at, VMMAP_DIRTY) ? VMMAP_DIRTY : 0);
 }

@@ -3,11 +3,8 @@
  * Packed regions: the frames of a stretch of virtual pages, bit-packed, one line of 64 bytes for some twenty pages. Private to
  * the lindex backend.
  *
- *     line:   word 0        ...        word 6     | word 7
- *            +-----------------------------------+--------------+--------------+
- *            | per codes of w bits (448 bits)    | per accessed | per dirty    |
- *            +-----------------------------------+--------------+--------------+
- *                                                 bit 0          bit 32
+ *     line of 512 bits:  | n codes of w bits | free | n accessed | n dirty |       n * (w + 2) <= 512, n <= 32
+ *                                                     \___ top of word 7 ___/
  *
  *     slot of a page    page - first
  *     line of a slot    slot * recip >> 32        one multiplication: the model of the region
@@ -15,9 +12,10 @@
  *
  * So one line answers, and takes the accessed bit as well. A code may lie across two words, so that a change of it is two stores:
  *
- * P1  Codes never lie across lines: per = 448 / w, at most 32.
+ * P1  Codes never lie across lines: per = 512 / (w + 2), at most 32.
  * P2  A code across two words is changed between two steps of seq; a reader that saw seq change, or odd, reads again.
- * P3  Bits of word 7 are set and cleared by atomic operations, by anybody; codes are the mutator's.
+ * P3  Accessed and dirty bits are set and cleared by atomic operations, by anybody; codes are the mutator's, who changes those
+ *     in word 7 by atomic operations, too.
  * P4  Accessed and dirty bits here belong to one space, the owner: the space that made the region. Others have
  *     theirs in their side array. Once moved is set, readers mark there, too.
  */
@@ -30,12 +28,10 @@
 
 #define PACKED_LINE_BYTES 64u
 #define PACKED_WORDS      8u
-#define PACKED_CODE_BITS  448u
+#define PACKED_LINE_BITS  512u
 #define PACKED_PER_MAX    32u
-#define PACKED_W_MIN      14u
 #define PACKED_MAX_LINES  32768u /* 2 MiB: the largest contiguous allocation */
 #define PACKED_SLOT_BITS  20u
-#define PACKED_DIRTY_AT   32u
 
 #define PACKED_NOTHING  0u
 #define PACKED_UNMAPPED 1u
@@ -113,13 +109,13 @@ static inline struct packed_place packed_place(const struct packed *p, uint32_t 
 static inline uint64_t packed_code(const struct packed *p, struct packed_place at)
 {
 	uint32_t bit = at.index * p->w, shift = bit & 63;
-	const _Atomic uint64_t *word = at.line + (bit >> 6);
 	uint64_t before, lo, hi;
 
 	do {
 		before = atomic_load_explicit(&p->seq, memory_order_acquire);
-		lo = atomic_load_explicit(word, memory_order_acquire);
-		hi = atomic_load_explicit(word + 1, memory_order_acquire); /* at most word 7 */
+		lo = atomic_load_explicit(at.line + (bit >> 6), memory_order_acquire);
+		/* Where all of the code is in one word, what this adds is masked off. */
+		hi = atomic_load_explicit(at.line + ((bit + p->w - 1) >> 6), memory_order_acquire);
 	} while (__builtin_expect(
 		before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before, 0));
 	return (lo >> shift | hi << 1 << (63 - shift)) & ((UINT64_C(1) << p->w) - 1);
@@ -133,12 +129,20 @@ static inline vmmap_pfn_t packed_pfn(const struct packed *p, uint64_t code)
 /** packed_set() - Change one code. Context: mutator. */
 void packed_set(struct packed *p, uint32_t slot, uint64_t code);
 
+/* The accessed and dirty bits of a place that @bits name, in word 7. */
+static inline uint64_t packed_mask(const struct packed *p, struct packed_place at, uint32_t bits)
+{
+	uint64_t accessed = (uint64_t)(bits & 1) << (64 - 2 * p->per);
+	uint64_t dirty = (uint64_t)(bits >> 1 & 1) << (64 - p->per);
+
+	return (accessed | dirty) << at.index;
+}
+
 /** packed_mark() - Set bits. True if they are sure to be seen: else mark the side array, too. Context: reader. */
 static inline bool packed_mark(struct packed *p, struct packed_place at, uint32_t bits)
 {
 	_Atomic uint64_t *word = at.line + (PACKED_WORDS - 1);
-	uint64_t mask = (uint64_t)(bits & 1) << at.index | (uint64_t)(bits >> 1 & 1)
-								   << (PACKED_DIRTY_AT + at.index);
+	uint64_t mask = packed_mask(p, at, bits);
 
 	/* Looked at first: almost always they are set. */
 	if (__builtin_expect((atomic_load_explicit(word, memory_order_relaxed) & mask) == mask, 1))

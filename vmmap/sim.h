@@ -89,8 +89,9 @@ int vmmap_sim_space(struct vmmap_host *host, const char *backend, const struct v
 
 /**
  * vmmap_ideal_create() - The table that all others are compared with: one entry for each page (of its size), of as
- * many bits as it takes to tell the frames of the snapshot apart (log2 of their span), packed into lines without
- * a gap but at line ends, found without a search: a walk is one access. No rights, no accessed bits, no model.
+ * many bits as it takes to tell the frames of the snapshot apart (log2 of their span) and two for accessed and dirty,
+ * packed into lines without a gap but at line ends, found without a search: a walk is one access. No rights, no model, no
+ * walk cache. docs/decisions/027 says why so.
  * Return: 0, -ENOMEM.
  */
 int vmmap_ideal_create(const struct vmmap_snapshot *snap, struct vmmap_ideal **ideal);

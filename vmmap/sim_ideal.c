@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define LINE_BITS 512u
+#define AD_BITS   2u /* accessed, dirty */
 
 /** struct stretch - Virtual pages that follow each other, of one size; @rank: entries before the first. */
 struct stretch {
@@ -60,7 +61,7 @@ int vmmap_ideal_create(const struct vmmap_snapshot *snap, struct vmmap_ideal **i
 		low = s->pfn < low ? s->pfn : low;
 		high = s->pfn + s->pages > high ? s->pfn + s->pages : high;
 	}
-	t->bits = bits_for(high > low ? high - low : 1);
+	t->bits = bits_for(high > low ? high - low : 1) + AD_BITS;
 	t->per_line = LINE_BITS / t->bits;
 	*ideal = t;
 	return 0;

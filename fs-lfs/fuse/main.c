@@ -25,7 +25,7 @@
 
 #define READ_AHEAD_KB    1024
 #define DIRTY_MOST_BYTES (64u << 20)
-#define DIRTY_MIN_BYTES  (1u << 20)
+#define DIRTY_MIN_BYTES  (2u << 20)
 #define BUSY_SECONDS     5 /* after a signal: how long those who have files open are waited for */
 
 static const char help[] =
@@ -41,7 +41,8 @@ static const char help[] =
 	"                    discard       tell the device about free segments\n"
 	"                    noallow_other only the mounting user gets in (default if that is not "
 	"root)\n"
-	"                    nowriteback   every write(2) waits for the server\n"
+	"                    writeback     the kernel may cache what is written, and tell us "
+	"later\n"
 	"                    noacl         no POSIX ACLs\n"
 	"                    threads=N     that serve requests (twice the processors, at least 4)\n"
 	"                    spin=USEC     look for the next request so long before sleeping (20)\n"
@@ -153,6 +154,20 @@ static void log_engine(void *ctx, enum lfs_log_level level, const char *line)
 	say(level, "%s: %s", server->image, line);
 }
 
+/* With the lock ours, a mount of the image that is still in the tree has nobody behind it. */
+static int refuse_dead_mount(struct server *server, char *why)
+{
+	char *where = image_mountpoint(server->image);
+
+	if (!where)
+		return 0;
+	snprintf(why, IMAGE_WHY_BYTES,
+		 "%s: a server that was mounted on %s has died; umount it first", server->image,
+		 where);
+	free(where);
+	return -EBUSY;
+}
+
 static int open_image(struct server *server)
 {
 	struct lfs_mount_options options = { .cap_bytes = server->opt.cap_bytes,
@@ -174,7 +189,9 @@ static int open_image(struct server *server)
 		r = server->dev ? 0 : -ENOMEM;
 	}
 	if (!r) {
-		r = image_probe(server->image, server->dev, &info, why);
+		r = refuse_dead_mount(server, why);
+		if (!r)
+			r = image_probe(server->image, server->dev, &info, why);
 		if (!r) {
 			r = lfs_mount(server->dev, &options, &server->fs);
 			if (r)
@@ -270,7 +287,7 @@ static void tune_kernel(struct server *server)
 	if (most < DIRTY_MIN_BYTES)
 		most = DIRTY_MIN_BYTES;
 	tune_bdi(server, "read_ahead_kb", READ_AHEAD_KB);
-	if (!tune_bdi(server, "max_bytes", most))
+	if (server->opt.writeback && !tune_bdi(server, "max_bytes", most))
 		most = DIRTY_MOST_BYTES;
 	server->full.reserve_bytes = most;
 }
@@ -371,7 +388,7 @@ static int run(struct server *server)
 	r = mount_session(server);
 	if (!r) {
 		tune_kernel(server);
-		near_full_init(server);
+		near_full_tick(server);
 		daemon_is_up();
 		r = ticker_start(server);
 		serve_until_unmounted(server);

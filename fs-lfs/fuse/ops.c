@@ -47,6 +47,13 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	if (fi->fh == HANDLE_CACHED_WRITE)
+		near_full_opened(server_of(req), ino, false);
+	fuse_reply_err(req, 0);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
 	(void)ino;
 	(void)fi;
 	fuse_reply_err(req, 0);
@@ -75,7 +82,7 @@ const struct fuse_lowlevel_ops server_ops = {
 	.opendir = op_opendir,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
-	.releasedir = op_release,
+	.releasedir = op_releasedir,
 	.fsyncdir = op_fsync,
 	.statfs = op_statfs,
 	.setxattr = op_setxattr,
@@ -142,17 +149,20 @@ void entry_from_attr(const struct lfs_attr *attr, struct fuse_entry_param *out)
 
 /*
  * What is written through a write-only handle is not read back through it: cp, tar, cat and the like. It goes straight
- * from the program's pages to us, which spares a copy and, for the first write of each file, two round trips
- * (has it capabilities to remove? new times?). Others use the page cache.
+ * from the program's pages to us, which spares a copy and, for the first write of each file, a round trip (has it
+ * capabilities to remove?). Others use the page cache. Not with -o writeback: the kernel then keeps times itself, and
+ * forgets to for such handles.
  */
-void open_handle(struct server *server, struct fuse_file_info *fi)
+void open_handle(struct server *server, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	int access = fi->flags & O_ACCMODE;
 
 	fi->keep_cache = 1;
 	fi->fh = access == O_RDONLY ? HANDLE_READ : HANDLE_CACHED_WRITE;
-	if (access == O_WRONLY || (access == O_RDWR && near_full(server))) {
+	if (access == O_WRONLY && !server->opt.writeback) {
 		fi->fh = HANDLE_DIRECT;
 		fi->direct_io = 1;
 	}
+	if (fi->fh == HANDLE_CACHED_WRITE)
+		near_full_opened(server, ino, true);
 }

@@ -16,12 +16,16 @@
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct server *server = server_of(req);
-	bool low = near_full(server);
+	bool low = near_full(server); /* only ever with -o writeback */
 	struct lfs_attr attr;
 	struct stat st;
 	int r = lfs_getattr(server->fs, ino, &attr);
 
 	/* The kernel asks through a handle before it takes bytes into its cache: see near_full.c. */
+	if (!r && low && fi && fi->fh == HANDLE_CACHED_WRITE) {
+		near_full_tick(server);
+		low = near_full(server);
+	}
 	if (!r && low && fi && fi->fh == HANDLE_CACHED_WRITE)
 		r = -ENOSPC;
 	if (r) {
@@ -203,29 +207,55 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 /* ---- ioctl ------------------------------------------------------------------------------------- */
 
-static void get_flags(fuse_req_t req, fuse_ino_t ino, size_t out_size)
-{
-	struct lfs_attr attr;
-	int r = out_size < sizeof(attr.flags) ? -EINVAL :
-						lfs_getattr(server_of(req)->fs, ino, &attr);
+/* chattr's flags, as the two generations of ioctls call them. */
+static const struct {
+	uint32_t flag, xflag;
+} xflags[] = { { LFS_FL_IMMUTABLE, FS_XFLAG_IMMUTABLE },
+	       { LFS_FL_APPEND, FS_XFLAG_APPEND },
+	       { LFS_FL_NODUMP, FS_XFLAG_NODUMP },
+	       { LFS_FL_NOATIME, FS_XFLAG_NOATIME } };
 
-	if (r)
+static void get_flags(fuse_req_t req, fuse_ino_t ino, bool extended, size_t out_size)
+{
+	struct fsxattr fsx = { 0 };
+	size_t size = extended ? sizeof(fsx) : sizeof(uint32_t);
+	struct lfs_attr attr;
+	int r = out_size < size ? -EINVAL : lfs_getattr(server_of(req)->fs, ino, &attr);
+
+	if (r) {
 		reply_status(req, r);
-	else
-		fuse_reply_ioctl(req, 0, &attr.flags, sizeof(attr.flags));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(xflags) / sizeof(*xflags); i++)
+		if (attr.flags & xflags[i].flag)
+			fsx.fsx_xflags |= xflags[i].xflag;
+	fuse_reply_ioctl(req, 0, extended ? (const void *)&fsx : &attr.flags, size);
 }
 
-static void set_flags(fuse_req_t req, fuse_ino_t ino, const void *in, size_t in_size)
+static void set_flags(fuse_req_t req, fuse_ino_t ino, bool extended, const void *in, size_t in_size)
 {
 	struct lfs_attr to = { 0 };
-	int r = in_size < sizeof(to.flags) ? -EINVAL : 0;
+	struct fsxattr fsx;
+	uint32_t strange;
+	int r;
 
-	if (!r) {
-		memcpy(&to.flags, in, sizeof(to.flags));
-		r = to.flags & ~LFS_FL_USER ? -EOPNOTSUPP : 0;
+	if (in_size < (extended ? sizeof(fsx) : sizeof(to.flags))) {
+		reply_status(req, -EINVAL);
+		return;
 	}
-	if (!r)
-		r = lfs_setattr(server_of(req)->fs, ino, LFS_SET_FLAGS, &to, NULL);
+	if (extended) {
+		memcpy(&fsx, in, sizeof(fsx));
+		strange = fsx.fsx_xflags | fsx.fsx_extsize | fsx.fsx_projid | fsx.fsx_cowextsize;
+		for (size_t i = 0; i < sizeof(xflags) / sizeof(*xflags); i++) {
+			if (fsx.fsx_xflags & xflags[i].xflag)
+				to.flags |= xflags[i].flag;
+			strange &= ~xflags[i].xflag;
+		}
+	} else {
+		memcpy(&to.flags, in, sizeof(to.flags));
+		strange = to.flags & ~LFS_FL_USER;
+	}
+	r = strange ? -EOPNOTSUPP : lfs_setattr(server_of(req)->fs, ino, LFS_SET_FLAGS, &to, NULL);
 	if (r)
 		reply_status(req, r);
 	else
@@ -261,10 +291,12 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 	(void)flags;
 	switch (cmd) {
 	case FS_IOC_GETFLAGS:
-		get_flags(req, ino, out_size);
+	case FS_IOC_FSGETXATTR:
+		get_flags(req, ino, cmd == FS_IOC_FSGETXATTR, out_size);
 		break;
 	case FS_IOC_SETFLAGS:
-		set_flags(req, ino, in, in_size);
+	case FS_IOC_FSSETXATTR:
+		set_flags(req, ino, cmd == FS_IOC_FSSETXATTR, in, in_size);
 		break;
 	case FITRIM:
 		trim(req, in, in_size, out_size);

@@ -21,7 +21,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply_status(req, r);
 		return;
 	}
-	open_handle(server, fi);
+	open_handle(server, ino, fi);
 	fuse_reply_open(req, fi);
 }
 
@@ -47,11 +47,10 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	      struct fuse_file_info *fi)
 {
 	struct server *server = server_of(req);
-	ssize_t n = near_full_before_write(server, ino, size, fi->writepage);
-
-	if (!n)
-		n = lfs_write(server->fs, ino, buf, size, (uint64_t)offset,
+	ssize_t n = lfs_write(server->fs, ino, buf, size, (uint64_t)offset,
 			      wire_wants_kill_priv() ? LFS_WRITE_KILL_PRIV : 0);
+
+	near_full_wrote(server, ino, size, fi->writepage);
 	if (n < 0)
 		reply_status(req, (int)n);
 	else
@@ -74,9 +73,12 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
-	int64_t to = lfs_lseek(server_of(req)->fs, ino, (uint64_t)offset, whence);
+	struct server *server = server_of(req);
+	int64_t to;
 
 	(void)fi;
+	near_full_fetch(server, ino);
+	to = lfs_lseek(server->fs, ino, (uint64_t)offset, whence);
 	if (to < 0)
 		reply_status(req, (int)to);
 	else

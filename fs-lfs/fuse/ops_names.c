@@ -111,7 +111,7 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		return;
 	}
 	entry_from_attr(&attr, &entry);
-	open_handle(server, fi);
+	open_handle(server, attr.ino, fi);
 	if (fuse_reply_create(req, &entry, fi) == -ENOENT)
 		lfs_forget(server->fs, attr.ino, 1);
 }

@@ -153,9 +153,7 @@ int options_parse(struct options *opt, const char *text)
 	char *copy = strdup(text ? text : ""), *rest = copy, *word;
 	int r = copy ? 0 : -ENOMEM;
 
-	*opt = (struct options){
-		.commit_seconds = 5, .writeback = true, .acl = true, .spin_us = 20
-	};
+	*opt = (struct options){ .commit_seconds = 5, .acl = true, .spin_us = 20 };
 	if (is_root && !r)
 		r = pass_on(opt, "suid,dev");
 	while (!r && (word = strsep(&rest, ",")))

@@ -44,12 +44,10 @@ void options_destroy(struct options *opt);
 
 /* ---- The server -------------------------------------------------------------------------------- */
 
-/* How near the image is to being full; see near_full.c. */
+/* How near the image is to being full, for -o writeback; see near_full.c. */
 struct near_full {
 	atomic_long budget_bytes; /* may still be written before somebody asks lfs_statfs() again */
-	atomic_bool low;          /* cached writes are refused, new handles bypass the cache */
-	atomic_bool drained;      /* ... and what was cached before that is stored */
-	atomic_bool wants_drain;
+	atomic_bool low;          /* the kernel may not take more into its cache */
 	uint64_t reserve_bytes;
 };
 
@@ -115,7 +113,7 @@ struct lfs_cred cred_of(fuse_req_t req);
 
 /* Handles are numbers: nothing is open on our side. */
 enum handle { HANDLE_READ = 0, HANDLE_CACHED_WRITE = 1, HANDLE_DIRECT = 2 };
-void open_handle(struct server *server, struct fuse_file_info *fi);
+void open_handle(struct server *server, fuse_ino_t ino, struct fuse_file_info *fi);
 
 void stat_from_attr(const struct lfs_attr *attr, struct stat *out);
 void entry_from_attr(const struct lfs_attr *attr, struct fuse_entry_param *out);
@@ -164,9 +162,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 	      struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 	      size_t out_size);
 
-/* ---- near_full.c ------------------------------------------------------------------------------- */
-
-void near_full_init(struct server *server);
+/* ---- near_full.c: of no effect without -o writeback --------------------------------------------- */
 
 /* Is the image so full that what the kernel has cached could fail to fit? */
 static inline bool near_full(struct server *server)
@@ -174,10 +170,16 @@ static inline bool near_full(struct server *server)
 	return atomic_load_explicit(&server->full.low, memory_order_relaxed);
 }
 
-/* @bytes were written through the cache (@cached) or not; -ENOSPC: leave the rest to what is cached. */
-int near_full_before_write(struct server *server, fuse_ino_t ino, size_t bytes, bool cached);
+/* @bytes were written, through the cache or not. */
+void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes, bool cached);
 
-/* Called now and then by the ticker: look at the free space, bring home what is cached. */
+/* A handle that may leave data in the cache was opened, or released. */
+void near_full_opened(struct server *server, fuse_ino_t ino, bool opened);
+
+/* Have what the kernel has cached of @ino written to us. */
+void near_full_fetch(struct server *server, fuse_ino_t ino);
+
+/* Called now and then: look at the free space. */
 void near_full_tick(struct server *server);
 
 /* ---- ticker.c ---------------------------------------------------------------------------------- */

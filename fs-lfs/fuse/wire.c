@@ -183,7 +183,7 @@ static void do_tmpfile(struct server *server, const struct fuse_in_header *in)
 		reply(in, r, NULL, 0);
 		return;
 	}
-	open_handle(server, &fi);
+	open_handle(server, attr.ino, &fi);
 	entry_out(&attr, &out.entry);
 	out.open.fh = fi.fh;
 	out.open.open_flags = (fi.keep_cache ? FOPEN_KEEP_CACHE : 0) |

@@ -18,7 +18,7 @@
 
 #define STRUCTURES_MAX 8
 #define ROUNDS_MAX     99
-#define IN_A_ROW       256 /* lookups with interrupts off */
+#define IN_A_ROW       256  /* lookups with interrupts off */
 #define SLOW_SHARE     2000 /* of the updates: where each takes time in proportion to the map */
 
 static char *map_name = "aged";
@@ -129,13 +129,18 @@ static int lookup_round(const struct bench_map *map, const u64 *keys, u32 round)
 	return 0;
 }
 
+#define FIGURE(name) "\"" name "\": %llu"
+#define LINE                                                                                       \
+	"\"structure\": \"%s\", " FIGURE("lookup") ", " FIGURE("load") ", " FIGURE(                \
+		"update") ", " FIGURE("loop") ", " FIGURE("bytes")
+
 static void report(const struct bench_map *map)
 {
 	u64 loop = median(empty);
 	unsigned int i;
 
 	for (i = 0; i < bench_structure_count; i++) {
-		pr_info("bench: {\"map\": \"%s\", \"runs\": %zu, \"keys\": %llu, \"structure\": \"%s\", \"lookup\": %llu, \"load\": %llu, \"update\": %llu, \"loop\": %llu, \"bytes\": %llu}\n",
+		pr_info("bench: {\"map\": \"%s\", \"runs\": %zu, \"keys\": %llu, " LINE "}\n",
 			map_name, map->n, map->keys, bench_structures[i]->name,
 			median(took[i][LOOKUP]), median(took[i][LOAD]), median(took[i][UPDATE]),
 			loop, bytes[i]);
@@ -162,7 +167,8 @@ static int contest(const struct bench_map *map, const u64 *keys)
 		err = lookup_round(map, keys, round);
 	for (round = 0; round < rounds && !err; round++)
 		for (i = 0; i < bench_structure_count && !err; i++)
-			err = time_updates(bench_structures[i], map, round, &took[i][UPDATE][round]);
+			err = time_updates(bench_structures[i], map, round,
+					   &took[i][UPDATE][round]);
 	if (!err)
 		report(map);
 	return err;
@@ -188,7 +194,7 @@ static int __init bench_init(void)
 	int err;
 
 	rounds = clamp(rounds, 1U, (uint)ROUNDS_MAX);
-	lookups = max(lookups, (ulong)IN_A_ROW);
+	lookups = max_t(ulong, lookups, IN_A_ROW);
 	err = bench_map_make(map_name, runs, &map);
 	if (!err) {
 		keys = make_keys(&map);
@@ -206,9 +212,7 @@ static int __init bench_init(void)
 }
 module_init(bench_init);
 
-static void __exit bench_exit(void)
-{
-}
+static void __exit bench_exit(void) {}
 module_exit(bench_exit);
 
 MODULE_DESCRIPTION("lindex beside XArray, maple tree and a sorted array");

@@ -3,7 +3,7 @@
  * What is mapped:
  *   aged    a file written in order, then overwritten in random pieces of 1 to 11 blocks into a log until as many
  *           blocks were overwritten as it has: ranges, no holes
- *   holes   the same, and one run in eight was punched out
+ *   holes   as aged, and one run in eight was punched out
  *   pages   single pages, all present, in random frames of 24 bits: what a page table holds
  *   dense   one run a key at a stride of values: the best case of a radix tree
  */
@@ -26,8 +26,9 @@ static void append(struct bench_map *map, u64 key, u64 value)
 		last->last = key;
 		return;
 	}
-	map->runs[map->n++] =
-		(struct lindex_run){ .first = key, .last = key, .value = value, .step = 1 };
+	map->runs[map->n++] = (struct lindex_run){
+		.first = key, .last = key, .value = value, .step = 1
+	};
 }
 
 /* Runs are taken from the front until there are @n. */

@@ -15,10 +15,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define STATE_ROOM    (16 * 1024)
-#define STATES        1024 /* threads of a guest, at most */
-#define COMPONENTS_AT 512  /* in the standard layout: bit map of the components that are not in their first state */
-#define KNOWN_TO_UML  7u   /* x87, SSE, AVX */
+#define STATE_ROOM (16 * 1024)
+#define STATES     1024 /* threads of a guest, at most */
+#define COMPONENTS_AT                                                                              \
+	512 /* in the standard layout: bit map of the components that are not in their first state */
+#define KNOWN_TO_UML 7u /* x87, SSE, AVX */
 
 struct state {
 	const void *of; /* UML's buffer */
@@ -60,7 +61,8 @@ static long put(pid_t pid, const struct iovec *uml)
 	uint64_t components;
 
 	memcpy(state->bytes, uml->iov_base, uml->iov_len);
-	if (state->of != uml->iov_base) { /* a copy that UML made, as for fork(): the rest begins anew */
+	if (state->of !=
+	    uml->iov_base) { /* a copy that UML made, as for fork(): the rest begins anew */
 		memcpy(&components, state->bytes + COMPONENTS_AT, sizeof(components));
 		components &= KNOWN_TO_UML;
 		memcpy(state->bytes + COMPONENTS_AT, &components, sizeof(components));

@@ -6,21 +6,20 @@
 #include "libc.h"
 #include "read_side.h"
 
-void read_side_register(void)
-{
-}
+void read_side_register(void) {}
 
-void read_side_unregister(void)
-{
-}
+void read_side_unregister(void) {}
 
+/* Lock and unlock are apart, which sparse would call an imbalance in each. */
 void read_side_lock(void)
 {
 	rcu_read_lock();
+	__release(RCU);
 }
 
 void read_side_unlock(void)
 {
+	__acquire(RCU);
 	rcu_read_unlock();
 	cond_resched();
 }

@@ -24,7 +24,7 @@ extern const struct lindex_test *const lindex_tests_begin[], *const lindex_tests
 
 static char *filter = "";
 module_param(filter, charp, 0444);
-MODULE_PARM_DESC(filter, "tests whose suite.name contains one of these, separated by commas; -x: and not x");
+MODULE_PARM_DESC(filter, "tests whose suite.name contains one of these; -x: and not x");
 
 static unsigned long long seed = 20240229;
 module_param(seed, ullong, 0444);
@@ -200,8 +200,7 @@ static void run_test(const struct lindex_test *test)
 		params = test->params();
 	for (i = 0; i < params.length && !now.failed && !now.skipped; i++)
 		run_in_thread((char *)params.params + i * params.size);
-	pr_info("# %s.%s: %lld ms\n", test->suite, test->name,
-		ktime_ms_delta(ktime_get(), begin));
+	pr_info("# %s.%s: %lld ms\n", test->suite, test->name, ktime_ms_delta(ktime_get(), begin));
 }
 
 /* ---- All tests ------------------------------------------------------------------------------------- */
@@ -281,9 +280,7 @@ static int __init lindex_test_init(void)
 }
 module_init(lindex_test_init);
 
-static void __exit lindex_test_exit(void)
-{
-}
+static void __exit lindex_test_exit(void) {}
 module_exit(lindex_test_exit);
 
 #endif

@@ -180,10 +180,10 @@ static int add_file_extent(struct extents *x, const struct fiemap_extent *e, con
 				" is inline, encoded, shared or not on disk yet (flags 0x%x)",
 				path, (uint64_t)e->fe_logical, e->fe_flags);
 	if ((e->fe_flags & FIEMAP_EXTENT_UNWRITTEN) && !unwritten)
-		return complain(
-			"%s: extent at byte %" PRIu64
-			" was allocated and never written: write it, or --unwritten shows what was there",
-			path, (uint64_t)e->fe_logical);
+		return complain("%s: extent at byte %" PRIu64
+				" was allocated and never written: write it, or --unwritten shows "
+				"what was there",
+				path, (uint64_t)e->fe_logical);
 	if ((e->fe_logical | e->fe_physical | e->fe_length) % SECTOR_BYTES)
 		return complain("%s: extent at byte %" PRIu64 " is not whole sectors", path,
 				(uint64_t)e->fe_logical);

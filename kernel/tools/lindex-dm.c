@@ -22,7 +22,8 @@
 #include "../dm_lindex.h"
 
 static const char usage[] =
-	"usage: lindex-dm build SOURCE OUTPUT [--offset SECTORS] [--unit SECTORS] [--unwritten] [--json]\n"
+	"usage: lindex-dm build SOURCE OUTPUT [--offset SECTORS] [--unit SECTORS] [--unwritten] "
+	"[--json]\n"
 	"       lindex-dm show FILE [--offset SECTORS] [--json]\n"
 	"\n"
 	"build makes a map for the device-mapper target \"lindex\" from SOURCE:\n"
@@ -32,8 +33,10 @@ static const char usage[] =
 	"OUTPUT is a file, or the metadata device itself.\n"
 	"show certifies a map and prints its figures.\n"
 	"\n"
-	"  --offset N     the map begins N sectors behind the beginning of OUTPUT or FILE (default 0)\n"
-	"  --unit N       keys count units of N sectors, a power of two (default: the largest that fits)\n"
+	"  --offset N     the map begins N sectors behind the beginning of OUTPUT or FILE (default "
+	"0)\n"
+	"  --unit N       keys count units of N sectors, a power of two (default: the largest that "
+	"fits)\n"
 	"  --unwritten    take extents of FILE that were allocated and never written\n"
 	"  --json         figures as JSON\n"
 	"  --help, --version\n";
@@ -92,9 +95,8 @@ static void print_json(const struct figures *f)
 				"unit_sectors", (json_int_t)f->unit, "map_sectors",
 				(json_int_t)f->map_sectors, "data_sectors",
 				(json_int_t)f->data_sectors, "offset_sectors",
-				(json_int_t)f->offset, "depth", (json_int_t)f->cert.depth,
-				"window", (json_int_t)f->cert.window, "lines",
-				(json_int_t)f->cert.lines);
+				(json_int_t)f->offset, "depth", (json_int_t)f->cert.depth, "window",
+				(json_int_t)f->cert.window, "lines", (json_int_t)f->cert.lines);
 
 	json_dumpf(out, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	putchar('\n');
@@ -193,8 +195,8 @@ static int put_header(int fd, uint64_t offset, const struct figures *f)
 	h->map_sectors = htole64(f->map_sectors);
 	h->data_sectors = htole64(f->data_sectors);
 	h->runs = htole64(f->cert.runs);
-	h->crc32 = htole32((uint32_t)crc32(0, (const void *)h,
-					   offsetof(struct dm_lindex_header, crc32)));
+	h->crc32 = htole32(
+		(uint32_t)crc32(0, (const void *)h, offsetof(struct dm_lindex_header, crc32)));
 	err = put(&out, h, sizeof(*h));
 	free(h);
 	return err;
@@ -401,9 +403,12 @@ static int number_of(const char *name, const char *text, uint64_t most, uint64_t
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "offset", required_argument, NULL, 'o' }, { "unit", required_argument, NULL, 'u' },
-		{ "unwritten", no_argument, NULL, 'w' },    { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },	    { "version", no_argument, NULL, 'v' },
+		{ "offset", required_argument, NULL, 'o' },
+		{ "unit", required_argument, NULL, 'u' },
+		{ "unwritten", no_argument, NULL, 'w' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;

@@ -268,11 +268,12 @@ static struct lfs_seg *seg_of(struct lfs *fs, uint64_t daddr, struct lfs_group *
 
 static void segment_free(struct lfs *fs)
 {
+	uint64_t place = place_of(fs, "holes");
 	struct lfs_group *group;
 	struct lfs_seg *seg;
 
-	CHECK(!lfs_checkpoint(fs), "checkpoint"); /* heads have their segments, and do not take this one */
-	seg = seg_of(fs, place_of(fs, "holes"), &group);
+	CHECK(!lfs_checkpoint(fs), "checkpoint"); /* every head has its segment then, and takes no other */
+	seg = seg_of(fs, place, &group);
 	seg->state = LFS_SEG_FREE;
 	group->nfree++;
 }
@@ -649,7 +650,8 @@ Test(check, each_inconsistency_is_found_and_repaired_once)
 static bool is_mended(uint8_t kind)
 {
 	return kind == ANATOMY_super || kind == ANATOMY_checkpoint || kind == ANATOMY_gdir ||
-	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners;
+	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners || kind == ANATOMY_chunk ||
+	       kind == ANATOMY_rest;
 }
 
 static bool is_in_use(const struct lfs_anatomy *a, uint64_t block)

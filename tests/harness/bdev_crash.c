@@ -111,6 +111,28 @@ void crash_layer_read(const struct crash_layer *layer, uint64_t offset, void *da
 	}
 }
 
+void crash_layer_merge(struct crash_layer *to, const struct crash_layer *from)
+{
+	if (from == to)
+		return;
+	CHECK(from, "not above that layer");
+	crash_layer_merge(to, from->below);
+	for (size_t i = 0; i < from->n_touched; i++)
+		crash_layer_write(to, (uint64_t)from->touched[i] * BLOCK,
+				  from->own[from->touched[i]], BLOCK);
+}
+
+void crash_layer_save(const struct crash_layer *layer, const char *path)
+{
+	FILE *file = fopen(path, "wb");
+
+	CHECK(file, "cannot write %s", path);
+	for (uint64_t b = 0; b < layer->blocks; b++)
+		CHECK(fwrite(crash_layer_block(layer, b), BLOCK, 1, file) == 1, "cannot write %s",
+		      path);
+	fclose(file);
+}
+
 /* What a discarded range may read as. @how: 0 as before, 1 zeroes, 2 anything. */
 static void layer_discard(struct crash_layer *layer, uint64_t offset, uint64_t len, uint64_t how)
 {

@@ -54,6 +54,12 @@ void crash_layer_write(struct crash_layer *layer, uint64_t offset, const void *d
 /** crash_layer_read() - Also in any unit. */
 void crash_layer_read(const struct crash_layer *layer, uint64_t offset, void *data, size_t len);
 
+/** crash_layer_merge() - Bring into @to what the layers from @from down to it have. They keep it. */
+void crash_layer_merge(struct crash_layer *to, const struct crash_layer *from);
+
+/** crash_layer_save() - As an image file, for the tools. */
+void crash_layer_save(const struct crash_layer *layer, const char *path);
+
 /* ---- Disk ------------------------------------------------------------------------------------------- */
 
 enum crash_event_kind { CRASH_WRITE, CRASH_FLUSH, CRASH_DISCARD };

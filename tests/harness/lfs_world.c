@@ -41,7 +41,7 @@ static void tell_time(void *ctx, struct lfs_time *now)
 {
 	const struct lfs_world *world = ctx;
 
-	now->sec = 1000 + world->twin.op;
+	now->sec = world->clock + world->twin.op;
 	now->nsec = 0;
 }
 
@@ -51,6 +51,8 @@ static void take_log(void *ctx, enum lfs_log_level level, const char *line)
 
 	if (level == LFS_LOG_ERROR)
 		world->errors_logged++;
+	if (world->tell)
+		printf("    log: %s\n", line);
 	snprintf(world->log, sizeof(world->log), "%s", line);
 }
 
@@ -99,9 +101,11 @@ int lfs_world_format(struct lfs_world *world, struct lfs_bdev *dev, uint32_t seg
 
 int lfs_world_mount(struct lfs_world *world, struct lfs_bdev *dev)
 {
-	int rc = lfs_mount(dev, &world->options, &world->fs);
 	struct lfs_attr attr;
+	int rc;
 
+	world->clock += 86400;
+	rc = lfs_mount(dev, &world->options, &world->fs);
 	if (rc)
 		return rc;
 	rc = lfs_getattr(world->fs, LFS_ROOT_INO, &attr);
@@ -112,6 +116,15 @@ int lfs_world_mount(struct lfs_world *world, struct lfs_bdev *dev)
 	return rc;
 }
 
+static void close_all(struct lfs_world *world)
+{
+	for (size_t i = 0; i < WORLD_OPEN; i++) {
+		if (world->open[i] != TWIN_NONE && world->open[i] < world->twin.n_nodes)
+			world->twin.nodes[world->open[i]].refs = 0;
+		world->open[i] = TWIN_NONE;
+	}
+}
+
 int lfs_world_unmount(struct lfs_world *world)
 {
 	int rc;
@@ -119,8 +132,7 @@ int lfs_world_unmount(struct lfs_world *world)
 	for (size_t i = 0; i < WORLD_OPEN; i++)
 		if (world->open[i] != TWIN_NONE)
 			lfs_release(world->fs, world->twin.nodes[world->open[i]].ino);
-	for (size_t i = 0; i < WORLD_OPEN; i++)
-		world->open[i] = TWIN_NONE;
+	close_all(world);
 	rc = lfs_unmount(world->fs);
 	world->fs = NULL;
 	return rc;
@@ -131,8 +143,7 @@ void lfs_world_abort(struct lfs_world *world)
 	if (world->fs)
 		lfs_abort(world->fs);
 	world->fs = NULL;
-	for (size_t i = 0; i < WORLD_OPEN; i++)
-		world->open[i] = TWIN_NONE;
+	close_all(world);
 }
 
 /* ---- Paths --------------------------------------------------------------------------------------------- */
@@ -431,9 +442,8 @@ static void step_fallocate(struct lfs_world *world, const struct lfs_step *step)
 		LFS_FALLOC_ZERO_RANGE | LFS_FALLOC_KEEP_SIZE,
 		LFS_FALLOC_COLLAPSE_RANGE,
 		LFS_FALLOC_INSERT_RANGE,
-		LFS_FALLOC_UNSHARE_RANGE,
 	};
-	uint32_t mode = modes[step->c % 8];
+	uint32_t mode = modes[step->c % 7];
 	uint64_t offset = step->a, len = step->b;
 	struct place p;
 	int rc;
@@ -745,9 +755,11 @@ static void path_text(uint8_t path, char *text, size_t room)
 void lfs_step_text(const struct lfs_step *step, char *text, size_t room)
 {
 	static const char *const names[STEP_COUNT] = {
-#define X(name) #name,
-		LFS_STEP_LIST(X)
-#undef X
+		"create",    "mkdir",      "symlink",  "mknod",       "tmpfile",   "link",
+		"unlink",    "rmdir",      "rename",   "write",       "append",    "truncate",
+		"fallocate", "clone",      "setxattr", "removexattr", "chmod",     "chown",
+		"utimes",    "open",       "close",    "fsync",       "fdatasync", "fsyncdir",
+		"sync",      "checkpoint", "tick",     "clean",       "read",
 	};
 	char path[64], path2[64];
 

@@ -11,22 +11,40 @@
 #include "rng.h"
 
 /* What a step does to its first path (and second). Offsets and lengths are @a, @b in bytes, flags @c. */
-#define LFS_STEP_LIST(X)                                                                           \
-	X(CREATE)                                                                                  \
-	X(MKDIR) X(SYMLINK) X(MKNOD) X(TMPFILE) /* named at once: the second path */               \
-		X(LINK) X(UNLINK) X(RMDIR) X(RENAME) X(WRITE) X(APPEND) X(TRUNCATE) X(FALLOCATE)   \
-			X(CLONE) X(SETXATTR) X(REMOVEXATTR) X(CHMOD) X(CHOWN) X(UTIMES) X(OPEN)    \
-				X(CLOSE) /* a reference that outlives its names */                 \
-		X(FSYNC) X(FDATASYNC) X(FSYNCDIR) X(SYNC) X(CHECKPOINT) X(TICK) X(CLEAN) X(READ)
-
 enum lfs_step_kind {
-#define X(name) STEP_##name,
-	LFS_STEP_LIST(X)
-#undef X
-		STEP_COUNT
+	STEP_CREATE,
+	STEP_MKDIR,
+	STEP_SYMLINK,
+	STEP_MKNOD,
+	STEP_TMPFILE, /* and give it a name */
+	STEP_LINK,
+	STEP_UNLINK,
+	STEP_RMDIR,
+	STEP_RENAME,
+	STEP_WRITE,
+	STEP_APPEND,
+	STEP_TRUNCATE,
+	STEP_FALLOCATE,
+	STEP_CLONE,
+	STEP_SETXATTR,
+	STEP_REMOVEXATTR,
+	STEP_CHMOD,
+	STEP_CHOWN,
+	STEP_UTIMES,
+	STEP_OPEN, /* a reference that outlives its names */
+	STEP_CLOSE,
+	STEP_FSYNC,
+	STEP_FDATASYNC,
+	STEP_FSYNCDIR,
+	STEP_SYNC,
+	STEP_CHECKPOINT,
+	STEP_TICK,
+	STEP_CLEAN,
+	STEP_READ,
+	STEP_COUNT
 };
 
-/** struct lfs_step - @path, @path2: see lfs_world_path(). */
+/** struct lfs_step - @path, @path2: WORLD_PATH(), or WORLD_PATHS + k: the file that reference k holds. */
 struct lfs_step {
 	uint8_t kind, path, path2, c;
 	uint32_t a, b;
@@ -36,7 +54,6 @@ struct lfs_step {
 #define WORLD_NAMES           10u /* in each; the first two are the directories' */
 #define WORLD_PATHS           (WORLD_DIRS * WORLD_NAMES)
 #define WORLD_OPEN            6u
-#define WORLD_DIR(dir)        (dir) /* paths of directories themselves: */
 #define WORLD_PATH(dir, name) ((dir)*WORLD_NAMES + (name))
 
 /**
@@ -44,6 +61,7 @@ struct lfs_step {
  * @synced:    Called when a sync has returned 0: from now on @promise is the oldest operation that may be found.
  * @promise:   The largest of these.
  * @may_be_full: -ENOSPC is no failure (of what takes space).
+ * @tell:      Print what the engine logs.
  * @full:      How often that was.
  * @skipped:   Steps whose paths led nowhere.
  */
@@ -51,8 +69,9 @@ struct lfs_world {
 	struct lfs *fs;
 	struct lfs_twin twin;
 	uint32_t promise;
+	int64_t clock; /* seconds; each mount comes a day later: no two of them at the same time */
 	uint32_t stamps; /* given to writes so far */
-	bool may_be_full;
+	bool may_be_full, tell;
 	uint64_t full, skipped, done;
 	uint32_t open[WORLD_OPEN]; /* nodes, TWIN_NONE */
 	uint8_t *buf;

@@ -35,7 +35,8 @@ static void make(const char *folder, enum shape shape, const struct image *im)
 	      shape_name(shape));
 }
 
-static void check(const char *folder, enum shape shape, const struct image *im, const struct twin *t)
+static void check(const char *folder, enum shape shape, const struct image *im,
+		  const struct twin *t)
 {
 	FILE *file = open_file(folder, shape, "kernel", "r");
 	struct image back = { 0 };

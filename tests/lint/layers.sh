@@ -5,7 +5,7 @@
 #
 #   lindex/*            lindex's own headers, nothing else; <...> only in the files named below
 #   vmmap, fs-lfs       lindex.h; never each other
-#   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
+#   fs-lfs/fuse, tools  lfs.h, bdev.h, libfuse, the lock of an image (fuse/image.h);    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
 #   kernel              lindex and <linux/...>; kernel/test anything: it runs tests/ in there
 #   bench, examples     public headers; the data of bench also the readers of lindex/tools
 #   tests               anything
@@ -35,7 +35,7 @@ allowed()
 	vmmap/tools/*)
 		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim|guest)\.h$ || -f $dir/$name ]] ;;
 	fs-lfs/fuse/* | fs-lfs/tools/*)
-		[[ $inc == \<* || $name == lfs.h || -f $dir/$name ]] ;;
+		[[ $inc == \<* || $name =~ ^(lfs|bdev|image)\.h$ || -f $dir/$name ]] ;;
 	vmmap/* | fs-lfs/*)
 		[[ ($inc == \<* && $inc != *fuse*) || $name == lindex.h || -f $dir/$name ]] ;;
 	kernel/test/*)

@@ -213,7 +213,7 @@ static struct vmmap_snapshot two_stretches(void)
 {
 	struct vmmap_snapshot snap = { 0 };
 
-	/* Pages 16..115 at every third frame, page 512 of 2 MiB. Frames 0 .. 1023: 10 bits, 51 in a line. */
+	/* Pages 16..115 at every third frame, page 512 of 2 MiB. Frames 0 .. 1023: 10 bits and 2, 42 in a line. */
 	for (uint64_t i = 0; i < 100; i++)
 		vmmap_snapshot_append(&snap,
 				      &(struct vmmap_span){ 16 + i, 3 * i, 1, 12, VMMAP_SPAN_R });
@@ -227,12 +227,12 @@ Test(sim, the_ideal_table_is_packed)
 	struct vmmap_ideal *ideal;
 
 	cr_assert_eq(vmmap_ideal_create(&snap, &ideal), 0);
-	cr_assert_eq(vmmap_ideal_bits(ideal), 10);
-	cr_assert_eq(vmmap_ideal_bytes(ideal), 2 * 64); /* 101 entries */
+	cr_assert_eq(vmmap_ideal_bits(ideal), 12);
+	cr_assert_eq(vmmap_ideal_bytes(ideal), 3 * 64); /* 101 entries */
 	cr_assert_eq(vmmap_ideal_line(ideal, 16 << 12), 0);
-	cr_assert_eq(vmmap_ideal_line(ideal, (16 + 50) << 12), 0);
-	cr_assert_eq(vmmap_ideal_line(ideal, (16 + 51) << 12), 1);
-	cr_assert_eq(vmmap_ideal_line(ideal, (512 + 300) << 12), 1);
+	cr_assert_eq(vmmap_ideal_line(ideal, (16 + 41) << 12), 0);
+	cr_assert_eq(vmmap_ideal_line(ideal, (16 + 42) << 12), 1);
+	cr_assert_eq(vmmap_ideal_line(ideal, (512 + 300) << 12), 2);
 	vmmap_ideal_free(ideal);
 	vmmap_snapshot_destroy(&snap);
 }

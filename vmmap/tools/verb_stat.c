@@ -5,17 +5,23 @@
 #include "tool.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 static const char usage[] = "FILE|proc:PID... [--backend all|LIST] [--json|--csv]";
 
-/* What the snapshot says by itself. */
+/*
+ * What the snapshot says by itself. @bound: what a learned table of scattered pages may take of radix4's bytes: for each
+ * page log2(frame_span) bits and 7 more, where radix4 has 64 or more.
+ */
 struct shape {
-	uint64_t pages, pages_2m, pages_1g, runs, virtual_runs;
+	uint64_t pages, pages_2m, pages_1g, runs, virtual_runs, frame_span;
+	double bound;
 };
 
 static struct shape shape_of(const struct vmmap_snapshot *snap)
 {
+	uint64_t low = UINT64_MAX, high = 0;
 	struct shape s = { 0 };
 
 	for (size_t i = 0; i < snap->n; i++) {
@@ -27,7 +33,11 @@ static struct shape shape_of(const struct vmmap_snapshot *snap)
 		s.pages_1g += span->shift == VMMAP_SHIFT_1G ? span->pages : 0;
 		s.virtual_runs += !follows;
 		s.runs += !follows || last->pfn + last->pages != span->pfn;
+		low = span->pfn < low ? span->pfn : low;
+		high = span->pfn + span->pages > high ? span->pfn + span->pages : high;
 	}
+	s.frame_span = high - low;
+	s.bound = (log2((double)s.frame_span) + 7) / 64;
 	return s;
 }
 
@@ -43,6 +53,7 @@ static void put_text(const char *path, const struct shape *s, const struct vmmap
 		const struct vmmap_row *row = &rows->row[i];
 		const struct vmmap_row *radix = vmmap_rows_find(rows, "radix4");
 
+		radix = radix ? radix : vmmap_rows_find(rows, "radix5"); /* wide addresses */
 		if (!row->space) {
 			printf("%-8s left out: %s\n", row->name, row->skipped);
 			continue;
@@ -52,10 +63,14 @@ static void put_text(const char *path, const struct shape *s, const struct vmmap
 		       grouped(row->ideal ? 0 : row->stats.ad_bytes_max).text,
 		       grouped(row->largest_bytes).text);
 		if (radix)
-			printf(" %12.4f radix4",
-			       (double)row->table_bytes / (double)radix->table_bytes);
+			printf(" %12.4f %s", (double)row->table_bytes / (double)radix->table_bytes,
+			       radix->name);
 		putchar('\n');
 	}
+	printf("\n%s frames from the lowest to the highest: log2 and 7 bits for each page would be "
+	       "%.4f of "
+	       "radix4\n",
+	       grouped(s->frame_span).text, s->bound);
 }
 
 static void put_csv(const char *path, const struct shape *s, const struct vmmap_rows *rows)
@@ -64,18 +79,20 @@ static void put_csv(const char *path, const struct shape *s, const struct vmmap_
 		const struct vmmap_row *row = &rows->row[i];
 
 		if (row->space)
-			printf("%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.5f,%" PRIu64 "\n", path,
-			       row->name, s->pages, s->runs, row->table_bytes,
-			       (double)row->table_bytes / (double)s->pages, row->largest_bytes);
+			printf("%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.5f,%" PRIu64 ",%.5f\n",
+			       path, row->name, s->pages, s->runs, row->table_bytes,
+			       (double)row->table_bytes / (double)s->pages, row->largest_bytes,
+			       s->bound);
 	}
 }
 
 static json_t *json_of(const char *path, const struct shape *s, const struct vmmap_rows *rows)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "file", path, "pages",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "file", path, "pages",
 			 (json_int_t)s->pages, "pages_2m", (json_int_t)s->pages_2m, "pages_1g",
 			 (json_int_t)s->pages_1g, "runs", (json_int_t)s->runs, "virtual_runs",
-			 (json_int_t)s->virtual_runs, "backends", tables_json(rows));
+			 (json_int_t)s->virtual_runs, "frame_span", (json_int_t)s->frame_span,
+			 "bound_of_radix4", s->bound, "backends", tables_json(rows));
 }
 
 static int stat_one(const char *path, const char *backends, json_t *list, bool csv, bool json)
@@ -129,7 +146,8 @@ int verb_stat(int argc, char **argv)
 		return status;
 	list = json_array();
 	if (csv && !json)
-		printf("space,backend,pages,runs,table_bytes,bytes_per_page,largest_bytes\n");
+		printf("space,backend,pages,runs,table_bytes,bytes_per_page,largest_bytes,bound_of_"
+		       "radix4\n");
 	for (int i = 0; i < argc && !status; i++) {
 		if (i && !csv && !json)
 			putchar('\n');

@@ -76,8 +76,8 @@ static inline int fclose(FILE *file)
 	(void)file;
 	return 0;
 }
-#define rewind(f)  ((void)(f))
-#define fflush(f)  ((void)(f))
+#define rewind(f) ((void)(f))
+#define fflush(f) ((void)(f))
 
 static inline char *fgets(char *line, int room, FILE *file)
 {

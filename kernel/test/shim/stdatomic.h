@@ -9,11 +9,11 @@
 #define memory_order_acquire __ATOMIC_ACQUIRE
 #define memory_order_release __ATOMIC_RELEASE
 
-#define atomic_load(p)                         (cond_resched(), __atomic_load_n(p, __ATOMIC_SEQ_CST))
-#define atomic_store(p, v)                     __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
-#define atomic_load_explicit(p, order)         __atomic_load_n(p, order)
-#define atomic_store_explicit(p, v, order)     __atomic_store_n(p, v, order)
+#define atomic_load(p)                     (cond_resched(), __atomic_load_n(p, __ATOMIC_SEQ_CST))
+#define atomic_store(p, v)                 __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
+#define atomic_load_explicit(p, order)     __atomic_load_n(p, order)
+#define atomic_store_explicit(p, v, order) __atomic_store_n(p, v, order)
 #undef atomic_fetch_add
-#define atomic_fetch_add(p, v)                 __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+#define atomic_fetch_add(p, v) __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
 
 #endif

@@ -86,6 +86,9 @@ static void make_many(struct lfs_world *w)
 	for (uint32_t i = 0; i < 300; i++)
 		lfs_world_do(w, STEP(WRITE, .path = WORLD_PATH(1, 2), .a = i * 2 * BLOCK,
 				     .b = BLOCK - 1));
+	lfs_world_do(w, STEP(CREATE, .path = WORLD_PATH(1, 6)));
+	lfs_world_do(w, STEP(CLONE, .path = WORLD_PATH(1, 2), .path2 = WORLD_PATH(1, 6),
+			     .b = 500 * BLOCK));
 	lfs_world_do(w, STEP(CHMOD, .path = WORLD_PATH(0, 1),
 			     .a = 0755)); /* so that its attributes are known */
 }
@@ -108,13 +111,13 @@ static void make_older(struct crash_disk *disk)
 	lfs_world_destroy(&older);
 }
 
-static void fill(struct ground *g, enum ground_kind kind, struct crash_disk *disk)
+static void fill(struct ground *g, enum ground_kind kind)
 {
 	struct lfs_world *w = &g->world;
 
 	if (kind == GROUND_stale)
-		make_older(disk);
-	format_and_mount(w, disk);
+		make_older(&g->disk);
+	format_and_mount(w, &g->disk);
 	switch (kind) {
 	case GROUND_empty:
 	case GROUND_tiny:
@@ -137,35 +140,45 @@ static void fill(struct ground *g, enum ground_kind kind, struct crash_disk *dis
 	}
 }
 
-struct ground *ground_get(enum ground_kind kind)
+void ground_make(struct ground *g, enum ground_kind kind)
 {
 	static const uint64_t megabytes[GROUND_COUNT] = { 8, 8, 8, 8, 8, 0, 12 };
-	struct ground *g = &grounds[kind];
 	uint64_t bytes = megabytes[kind] << 20;
-	struct crash_disk disk;
 
-	if (g->made)
-		return g;
+	memset(g, 0, sizeof(*g));
 	if (bytes < lfs_min_bytes())
 		bytes = lfs_min_bytes();
 	crash_layer_init(&g->layer, bytes, NULL);
-	crash_disk_init(&disk, &g->layer);
+	crash_disk_init(&g->disk, &g->layer);
+	g->disk.recording = true;
 	lfs_world_init(&g->world);
-	fill(g, kind, &disk);
-	crash_disk_destroy(&disk);
+	fill(g, kind);
+}
+
+void ground_destroy(struct ground *g)
+{
+	lfs_world_destroy(&g->world);
+	crash_disk_destroy(&g->disk);
+	crash_layer_destroy(&g->layer);
+}
+
+struct ground *ground_get(enum ground_kind kind)
+{
+	struct ground *g = &grounds[kind];
+
+	if (g->layer.blocks)
+		return g;
+	ground_make(g, kind);
+	crash_disk_forget(&g->disk);
 	lfs_twin_settle(&g->world.twin);
 	g->world.may_be_full = kind == GROUND_aged || kind == GROUND_tiny;
-	g->made = true;
 	return g;
 }
 
 void grounds_free(void)
 {
-	for (size_t i = 0; i < GROUND_COUNT; i++) {
-		if (!grounds[i].made)
-			continue;
-		lfs_world_destroy(&grounds[i].world);
-		crash_layer_destroy(&grounds[i].layer);
-	}
+	for (size_t i = 0; i < GROUND_COUNT; i++)
+		if (grounds[i].layer.blocks)
+			ground_destroy(&grounds[i]);
 	memset(grounds, 0, sizeof(grounds));
 }

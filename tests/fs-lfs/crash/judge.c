@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "check.h"
+#include "workers.h"
 
-#define NESTED_MOST 12u /* images of one second crash */
-#define MORE_STEPS  5u
+#define NESTED_MOST   12u /* images of one second crash */
+#define WATCH_SECONDS 30u /* of the processor for one state: then it hangs */
+#define MORE_STEPS    5u
 
 struct promise {
 	size_t events; /* this many had been issued */
@@ -121,6 +123,7 @@ static uint32_t oldest_after(const struct stage *stage, size_t events)
 /* ---- One image ------------------------------------------------------------------------------------------ */
 
 struct findings {
+	bool tell;
 	uint64_t n;
 	char first[300];
 };
@@ -130,6 +133,8 @@ static void on_finding(void *ctx, enum lfs_severity severity, const char *line)
 	struct findings *f = ctx;
 
 	(void)severity;
+	if (f->tell)
+		printf("    found: %s\n", line);
 	if (!f->n++)
 		snprintf(f->first, sizeof(f->first), "%s", line);
 }
@@ -137,14 +142,15 @@ static void on_finding(void *ctx, enum lfs_severity severity, const char *line)
 /* J1 */
 static bool judge_check(struct judge *j, struct crash_disk *disk, const char *when, bool scrub)
 {
-	struct findings found = { 0 };
+	struct findings found = { .tell = j->plan->only };
 	struct lfs_check_options opt = { .scrub = scrub, .found = on_finding, .ctx = &found };
 	struct lfs_check_result result = { 0 };
 	size_t events = disk->n_events, touched = disk->layer->n_touched;
 	int rc = lfs_check(&disk->dev, &opt, &result);
 
-	if (rc && !found.n)
-		snprintf(found.first, sizeof(found.first), "lfs_check: %d", rc);
+	if (rc == -ENOSYS)
+		if (rc && !found.n)
+			snprintf(found.first, sizeof(found.first), "lfs_check: %d", rc);
 	if (rc || found.n)
 		return lost(j, "J1", when, found.first);
 	if (disk->n_events != events || disk->layer->n_touched != touched)
@@ -248,6 +254,9 @@ static bool judge_state(struct judge *j, const struct crash_layer *state,
 	lfs_world_init(&world);
 	world.may_be_full = true;
 	stage_init(&stage, &world, &after);
+	world.tell = j->plan->only;
+	world.clock = (j->id.twice ? 200 : 100) *
+		      INT64_C(86400); /* later than all before the crash */
 	stage.disk.recording = crash_again;
 	good = judge_check(j, &stage.disk, "before mounting", false) &&
 	       judge_tree(j, &stage, twin, oldest, newest);
@@ -266,16 +275,24 @@ static bool judge_state(struct judge *j, const struct crash_layer *state,
 
 static void tell(const struct judge *j, const struct crash_sweep *sweep, const struct stage *stage)
 {
-	if (j->plan->only)
-		printf("  crash: epoch %u (events %zu to %zu of %zu), %s; operations [%u, %u] may "
-		       "be found\n",
-		       sweep->image.epoch, sweep->begin, sweep->end, stage->disk.n_events,
-		       sweep->image.how, oldest_after(stage, sweep->image.end),
-		       sweep->image.newest);
+	if (!j->plan->only)
+		return;
+	printf("  crash: epoch %u (events %zu to %zu of %zu), %s; operations [%u, %u] may be "
+	       "found\n",
+	       sweep->image.epoch, sweep->begin, sweep->end, stage->disk.n_events, sweep->image.how,
+	       oldest_after(stage, sweep->image.end), sweep->image.newest);
+	for (size_t i = 0; i < sweep->n_writes; i++) {
+		const struct crash_event *e = &stage->disk.events[sweep->writes[i]];
+
+		printf("    write %zu, of operation %u: blocks %" PRIu64 "+%" PRIu64 "%s\n", i,
+		       e->mark, e->offset / LFS_BLOCK_BYTES, e->len / LFS_BLOCK_BYTES,
+		       e->kind == CRASH_DISCARD ? " (discard)" : "");
+	}
 }
 
 static void note_current(struct judge *j)
 {
+	workers_watch(WATCH_SECONDS);
 	id_text(&j->id, j->plan->current);
 	harness_step(j->plan->current, 0);
 }
@@ -295,6 +312,8 @@ static bool judge_image(struct judge *j, const struct crash_sweep *sweep, const 
 	}
 	note_current(j);
 	tell(j, sweep, stage);
+	if (j->plan->save && j->id.twice == j->plan->only->twice)
+		crash_layer_save(&sweep->state, j->plan->save);
 	atomic_fetch_add(&j->counts->states, 1);
 	atomic_fetch_add(&j->counts->by_kind[j->id.kind], 1);
 	return judge_state(j, &sweep->state, &stage->world->twin, oldest,
@@ -392,7 +411,7 @@ static bool sweep_all(struct judge *j, struct crash_sweep *sweep, const struct s
 		}
 		if (!judge_image(j, sweep, stage, plan->nested && (draw >> 32) % plan->nested == 0))
 			return false;
-		if (atomic_load(&j->counts->states) >= plan->limit)
+		if (atomic_load(&j->counts->states) >= plan->limit || atomic_load(&j->counts->stop))
 			break;
 	}
 	atomic_fetch_add(&j->counts->repeated, sweep->repeated);

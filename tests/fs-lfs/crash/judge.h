@@ -21,6 +21,7 @@ struct judge_counts {
 	_Atomic uint64_t states, nested, repeated, passed_over, traces, steps, lost,
 		most_mount_reads, full;
 	_Atomic uint64_t by_kind[TRACE_KIND_COUNT];
+	_Atomic bool stop;
 };
 
 /**
@@ -29,12 +30,14 @@ struct judge_counts {
  * @nested:  One state in so many is crashed again (0: none).
  * @limit:   Stop when counts->states is this.
  * @only:    Not NULL: one state, by its id; and tell what happens.
+ * @save:    Not NULL: a file for the image of @only.
  * @current: Where the id of the state under judgement is kept, for those who look when a worker dies.
  */
 struct judge_plan {
 	uint64_t seed, most, limit;
 	uint32_t nested;
 	const struct judge_id *only;
+	const char *save;
 	char *current;
 };
 

@@ -22,33 +22,32 @@
  * stale      on an image that was formatted over an older filesystem with the same uuid
  * many       directories with hundreds of names: maps in pages
  */
-#define TRACE_KINDS(X)                                                                             \
-	X(one)                                                                                     \
-	X(two) X(random) X(rename) X(share) X(append) X(back) X(clean) X(full) X(stale) X(many)
-
 enum trace_kind {
-#define X(name) TRACE_##name,
-	TRACE_KINDS(X)
-#undef X
-		TRACE_KIND_COUNT
+	TRACE_one,
+	TRACE_two,
+	TRACE_random,
+	TRACE_rename,
+	TRACE_share,
+	TRACE_append,
+	TRACE_back,
+	TRACE_clean,
+	TRACE_full,
+	TRACE_stale,
+	TRACE_many,
+	TRACE_KIND_COUNT
 };
 
 extern const char *const trace_kind_names[TRACE_KIND_COUNT];
 
-#define GROUNDS(X)                                                                                 \
-	X(empty) /* two directories */                                                             \
-	X(files) /* and three files; unmounted */                                                  \
-	X(log)   /* the same; only synced, so that mounting replays */                             \
-	X(stale) /* as files, formatted over another one */                                        \
-	X(aged)  /* four fifths full, segments half dead */                                        \
-	X(tiny)  /* the smallest image */                                                          \
-	X(many)  /* 600 names, a file of 300 extents */
-
 enum ground_kind {
-#define X(name) GROUND_##name,
-	GROUNDS(X)
-#undef X
-		GROUND_COUNT
+	GROUND_empty, /* two directories */
+	GROUND_files, /* and three files; unmounted */
+	GROUND_log,   /* the same; only synced, so that mounting replays */
+	GROUND_stale, /* as files, formatted over another one */
+	GROUND_aged,  /* segments half dead */
+	GROUND_tiny,  /* the smallest image */
+	GROUND_many,  /* 600 names, a file of 300 extents and its clone */
+	GROUND_COUNT
 };
 
 #define TRACE_STEPS_MAX 400u
@@ -69,16 +68,19 @@ void trace_make(struct trace *trace, enum trace_kind kind, uint64_t index, uint6
 /** trace_count() - How many there are of @kind; 0: no end. */
 uint64_t trace_count(enum trace_kind kind);
 
-/** struct ground - An image and its twin, at operation 0. */
+/** struct ground - An image and its twin. @disk: has the record of how it was made. */
 struct ground {
-	bool made;
 	struct crash_layer layer;
+	struct crash_disk disk;
 	struct lfs_world world;
 };
 
-/** ground_get() - Made when first asked for, kept. */
-struct ground *ground_get(enum ground_kind kind);
+/** ground_make() - With the record, and the twin's past. */
+void ground_make(struct ground *ground, enum ground_kind kind);
+void ground_destroy(struct ground *ground);
 
+/** ground_get() - Made when first asked for, and kept; the twin is at operation 0, the record is empty. */
+struct ground *ground_get(enum ground_kind kind);
 void grounds_free(void);
 
 #endif

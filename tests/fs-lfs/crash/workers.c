@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,21 +22,29 @@ static pid_t start(const struct workers *w, char *current)
 	pid = fork();
 	CHECK(pid >= 0, "fork: %s", strerror(errno));
 	if (!pid) {
+		if (w->quiet)
+			CHECK(freopen("/dev/null", "w", stderr), "/dev/null");
 		w->work(w->ctx, current);
 		exit(0);
 	}
 	return pid;
 }
 
-static void tell_death(const char *id, int status)
+static void tell_death(const struct workers *w, const char *id, int status)
 {
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		printf("%s: hangs\n", id);
-	else if (WIFSIGNALED(status))
-		printf("%s: died of signal %d (%s); stderr may say why\n", id, WTERMSIG(status),
-		       strsignal(WTERMSIG(status)));
+	char text[WORKERS_ID_BYTES + 60];
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (sig == SIGPROF)
+		snprintf(text, sizeof(text), "%s: hangs", id);
+	else if (sig)
+		snprintf(text, sizeof(text), "%s: died of signal %d; stderr may say why", id, sig);
 	else
-		printf("%s: ended with status %d; stderr may say why\n", id, WEXITSTATUS(status));
+		snprintf(text, sizeof(text), "%s: ended with status %d", id, WEXITSTATUS(status));
+	if (!w->quiet)
+		printf("%s\n", text);
+	if (w->first && !w->first[0])
+		memcpy(w->first, text, sizeof(text));
 }
 
 uint64_t workers_run(const struct workers *w)
@@ -66,7 +75,7 @@ uint64_t workers_run(const struct workers *w)
 		running--;
 		if (WIFEXITED(status) && !WEXITSTATUS(status))
 			continue;
-		tell_death(current[i], status);
+		tell_death(w, current[i], status);
 		if (++deaths < w->most_deaths) {
 			pids[i] = start(w, current[i]);
 			running++;
@@ -74,4 +83,11 @@ uint64_t workers_run(const struct workers *w)
 	}
 	munmap(current, sizeof(*current) * WORKERS_MAX);
 	return deaths;
+}
+
+void workers_watch(unsigned int seconds)
+{
+	struct itimerval timer = { .it_value.tv_sec = seconds };
+
+	CHECK(!setitimer(ITIMER_PROF, &timer, NULL), "setitimer");
 }

@@ -55,8 +55,8 @@ struct lindex_test {
 		suite_##_##name_((void *)(uintptr_t)param);                                        \
 	}                                                                                          \
 	LINDEX_TEST_REGISTER(suite_##_##name_, .suite = #suite_, .name = #name_,                   \
-			     .run_on = suite_##_##name_##_on,                                      \
-			     .params = suite_##_##name_##_params, ##__VA_ARGS__);                  \
+			     .run_on = suite_##_##name_##_on, .params = suite_##_##name_##_params, \
+			     ##__VA_ARGS__);                                                       \
 	static void suite_##_##name_(param_)
 
 void __noreturn lindex_test_skip(const char *why);
@@ -67,17 +67,17 @@ void __noreturn lindex_test_skip(const char *why);
 			harness_fail(__FILE__, __LINE__, #cond, " " __VA_ARGS__);                  \
 	} while (0)
 
-#define cr_skip_test(why)             lindex_test_skip(why)
-#define cr_assert(cond, ...)          LINDEX_TEST_CHECK(cond, ##__VA_ARGS__)
-#define cr_assert_not(cond, ...)      LINDEX_TEST_CHECK(!(cond), ##__VA_ARGS__)
-#define cr_assert_eq(a, b, ...)       LINDEX_TEST_CHECK((a) == (b), ##__VA_ARGS__)
-#define cr_assert_neq(a, b, ...)      LINDEX_TEST_CHECK((a) != (b), ##__VA_ARGS__)
-#define cr_assert_lt(a, b, ...)       LINDEX_TEST_CHECK((a) < (b), ##__VA_ARGS__)
-#define cr_assert_leq(a, b, ...)      LINDEX_TEST_CHECK((a) <= (b), ##__VA_ARGS__)
-#define cr_assert_gt(a, b, ...)       LINDEX_TEST_CHECK((a) > (b), ##__VA_ARGS__)
-#define cr_assert_geq(a, b, ...)      LINDEX_TEST_CHECK((a) >= (b), ##__VA_ARGS__)
-#define cr_assert_null(a, ...)        LINDEX_TEST_CHECK(!(a), ##__VA_ARGS__)
-#define cr_assert_not_null(a, ...)    LINDEX_TEST_CHECK(a, ##__VA_ARGS__)
+#define cr_skip_test(why)              lindex_test_skip(why)
+#define cr_assert(cond, ...)           LINDEX_TEST_CHECK(cond, ##__VA_ARGS__)
+#define cr_assert_not(cond, ...)       LINDEX_TEST_CHECK(!(cond), ##__VA_ARGS__)
+#define cr_assert_eq(a, b, ...)        LINDEX_TEST_CHECK((a) == (b), ##__VA_ARGS__)
+#define cr_assert_neq(a, b, ...)       LINDEX_TEST_CHECK((a) != (b), ##__VA_ARGS__)
+#define cr_assert_lt(a, b, ...)        LINDEX_TEST_CHECK((a) < (b), ##__VA_ARGS__)
+#define cr_assert_leq(a, b, ...)       LINDEX_TEST_CHECK((a) <= (b), ##__VA_ARGS__)
+#define cr_assert_gt(a, b, ...)        LINDEX_TEST_CHECK((a) > (b), ##__VA_ARGS__)
+#define cr_assert_geq(a, b, ...)       LINDEX_TEST_CHECK((a) >= (b), ##__VA_ARGS__)
+#define cr_assert_null(a, ...)         LINDEX_TEST_CHECK(!(a), ##__VA_ARGS__)
+#define cr_assert_not_null(a, ...)     LINDEX_TEST_CHECK(a, ##__VA_ARGS__)
 #define cr_assert_arr_eq(a, b, n, ...) LINDEX_TEST_CHECK(!memcmp(a, b, n), ##__VA_ARGS__)
 
 #endif
