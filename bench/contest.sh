@@ -6,8 +6,9 @@
 # it would have written is missing in the report. Exit status: 0; 1: a step failed; the others have run.
 
 set -euo pipefail
+build=$(readlink -f "${1:?contest.sh wants the build folder}") out=$(readlink -m "${2:?contest.sh wants a folder for the figures}")
+quick=${3:-}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-build=$(readlink -f "${1:?contest.sh wants the build folder}") out=${2:?contest.sh wants a folder for the figures} quick=${3:-}
 bench=$build/bin/lindex-bench
 failed=0
 

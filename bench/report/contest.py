@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Sections of what lindex-bench wrote: its rows as tables that compare structures, and as plots."""
 
+import re
+
 import palette
 
 BAR_FROM = 10000 # runs: smaller sets have no bar
@@ -46,9 +48,14 @@ def plotted(names):
     return [n for n in names if n in palette.KNOWN and n != "limit"]
 
 
+def short(dataset):
+    """A file without its folder and its ending; other specs say it all."""
+    return re.sub(r"^.*/", "", dataset[:-len(ending[0])]) if (ending := re.findall(r"\.runs(?:\.zst)?$", dataset)) else dataset
+
+
 def sized(rows, dataset):
     size = rows.sets.get(dataset, {}).get("runs")
-    return f"{dataset}" + (f" \u2014 {size:,} runs" if size else "")
+    return short(dataset) + (f" \u2014 {size:,} runs" if size else "")
 
 
 # ---- In short -------------------------------------------------------------------------------------
@@ -78,10 +85,9 @@ def verdict(ratio, ours, best, size, bar, runs):
 
 def in_short(rows):
     table = {
-        "columns": [{"name": "data"}, {"name": "runs"}, {"name": "throughput, times absl"},
+        "columns": [{"name": "data"}, {"name": "runs"}, {"name": "bars"}, {"name": "throughput, times absl"},
                     {"name": "dependent", "unit": "ns"}, {"name": "best peer", "unit": "ns"}, {"name": "which"},
-                    {"name": "batch, times the limit"}, {"name": "bytes per run"}, {"name": "their bar"},
-                    {"name": "bars"}],
+                    {"name": "batch, times the limit"}, {"name": "bytes per run"}, {"name": "their bar"}],
         "rows": [],
     }
     for dataset in rows.datasets("lookup"):
@@ -92,9 +98,10 @@ def in_short(rows):
         if not hit:
             continue
         table["rows"].append([
-            dataset, hit["runs"], times(hit), chain.get("ns"), best and best["ns"], best and best["structure"],
-            times(batch, "limit"), hit["bytes_per_run"], about.get("bytes_bar"),
-            verdict(hit["x_absl"], chain, best, hit["bytes_per_run"], about.get("bytes_bar"), hit["runs"])])
+            short(dataset), hit["runs"],
+            verdict(hit["x_absl"], chain, best, hit["bytes_per_run"], about.get("bytes_bar"), hit["runs"]),
+            times(hit), chain.get("ns"), best and best["ns"], best and best["structure"], times(batch, "limit"),
+            hit["bytes_per_run"], about.get("bytes_bar")])
     return {
         "title": "In short: lindex on each set",
         "order": 10,
@@ -137,7 +144,7 @@ def dists_table(rows, dataset, names):
                                          for dist, mode in asked]
     found = [[name] + [rows.get(dataset, "lookup", mode, dist, name).get("ns") for dist, mode in asked]
              for name in names]
-    return {"title": f"{dataset}: other keys, and flushed caches", "columns": columns, "rows": found, "folded": True,
+    return {"title": f"{short(dataset)}: other keys, and flushed caches", "columns": columns, "rows": found, "folded": True,
             "aside": aside(rows, names)}
 
 
@@ -147,7 +154,7 @@ def size_plot(rows, dataset, mode):
         row = rows.get(dataset, "lookup", mode, "hit-run", name)
         if row.get("ns") and row.get("bytes_per_run"):
             series.append({"name": name, "points": [[row["bytes_per_run"], row["ns"]]]})
-    return series and {"title": f"{dataset}: size against latency, {mode}", "kind": "points",
+    return series and {"title": f"{short(dataset)}: size against latency, {mode}", "kind": "points",
                        "x": {"label": "bytes per run", "log": True, "base": 2},
                        "y": {"label": "ns per lookup", "log": True, "base": 2}, "series": series}
 
@@ -191,7 +198,7 @@ def tail_plot(rows, dataset, kind):
     for row in rows.pick(op="update", dataset=dataset, mode=kind):
         if row["structure"] in plotted([row["structure"]]) and row["p50"]:
             series.append({"name": row["structure"], "points": [[at, row[p]] for at, p in enumerate(points) if row[p]]})
-    return series and {"title": f"{dataset}: {kind}, tail",
+    return series and {"title": f"{short(dataset)}: {kind}, tail",
                        "x": {"label": "", "names": ["P50", "P99", "P99.9", "max"]},
                        "y": {"label": "ns per update", "log": True}, "series": series}
 
@@ -294,11 +301,11 @@ def epsilon(rows):
             bytes_.append([r["epsilon"], r["bytes_per_run"]])
             found.append([r["epsilon"], r["ns"], chain.get("ns"), r["bytes_per_run"], r["depth"], r["window"]])
         x = {"label": "error allowed, in entries", "log": True, "base": 2}
-        plots += [{"title": f"{dataset}: error allowed against time", "x": x, "y": {"label": "ns per lookup"},
+        plots += [{"title": f"{short(dataset)}: error allowed against time", "x": x, "y": {"label": "ns per lookup"},
                    "series": times_},
-                  {"title": f"{dataset}: error allowed against space", "x": x, "y": {"label": "bytes per run"},
+                  {"title": f"{short(dataset)}: error allowed against space", "x": x, "y": {"label": "bytes per run"},
                    "series": [{"name": "lindex", "points": bytes_}]}]
-        tables.append({"title": dataset, "folded": True, "rows": found, "columns": [
+        tables.append({"title": short(dataset), "folded": True, "rows": found, "columns": [
             {"name": "epsilon"}, {"name": "throughput", "unit": "ns"}, {"name": "dependent", "unit": "ns"},
             {"name": "bytes per run"}, {"name": "levels"}, {"name": "largest window"}]})
     return {"title": "The error that models are allowed", "order": 35, "tables": tables, "plots": plots}
@@ -317,7 +324,7 @@ def lines(rows):
                            for mode in ("instructions", "instructions-batch")] for name in names]
         found = [line for line in found if line[1] is not None]
         if found:
-            tables.append({"title": f"{dataset}: instructions per lookup, by callgrind", "rows": found, "folded": True,
+            tables.append({"title": f"{short(dataset)}: instructions per lookup, by callgrind", "rows": found, "folded": True,
                            "columns": [{"name": "structure"}, {"name": "plain", "bar": True},
                                        {"name": "in batches", "bar": True}]})
     return {"title": "Cache lines and instructions", "order": 36, "tables": tables}
