@@ -9,6 +9,7 @@
 #              GUEST_MEMORY    megabytes (default 1024)
 #              GUEST_DISK      a file that user-mode Linux sees as /dev/ubdb
 #              GUEST_CPUS      QEMU only (default 1)
+#              GUEST_BOOT      more words of the kernel's command line (QEMU)
 #              GUEST_ICOUNT    1: QEMU's clock counts instructions
 #
 # Exit status: that of the task; 1 too if the kernel complained (BUG, Oops, WARNING, KASAN, lockdep, stalls).
@@ -111,7 +112,7 @@ boot_qemu()
 	timeout -k 5 "$seconds" qemu-system-x86_64 -nodefaults -display none -no-reboot -serial stdio -m "$memory" \
 		"${options[@]}" -cpu max -kernel "$(stock_image)" -initrd "$root/initrd.gz" \
 		-virtfs "local,path=$share,mount_tag=share,security_model=none" \
-		-append "console=ttyS0 quiet loglevel=7 panic=-1 nokaslr mitigations=off task=${words// /%}" </dev/null
+		-append "console=ttyS0 quiet loglevel=7 panic=-1 nokaslr mitigations=off ${GUEST_BOOT:-} task=${words// /%}" </dev/null
 }
 
 boot_uml()

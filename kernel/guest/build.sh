@@ -77,7 +77,7 @@ uml | debug)
 *) die "no flavour $flavour" ;;
 esac
 link_sources
-"${build[@]}" M="$here/kernel" -j "$jobs" "${modules[@]}" "$@" modules >"$here/build.log" 2>&1 || {
+"${build[@]}" M="$here/kernel" W=1 -j "$jobs" "${modules[@]}" "$@" modules >"$here/build.log" 2>&1 || {
 	cat "$here/build.log" >&2
 	die "$flavour: modules do not build"
 }

@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 need_uml
-[[ -e $out/uml/kernel/lindex.ko ]] || "$guest/build.sh" uml
+"$guest/build.sh" uml
 
 # Left to the long form (LINDEX_LONG=1): what takes more than some seconds, or gigabytes.
 slow=-exhaustive,-cap_holds,-appends_far,-infallible,-pager,-one_bit,-sloped_strides,-of_reserve,-opens_as,-exact_after_build,-reserve_is_kept

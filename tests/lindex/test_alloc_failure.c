@@ -22,6 +22,7 @@
  * struct attempt - One operation, to be tried again and again.
  * @run:   Does it. 0 or negative errno.
  * @same:  Asserts that nothing has changed.
+ * @ctx:   Passed to both.
  */
 struct attempt {
 	int (*run)(void *ctx);
