@@ -67,7 +67,7 @@ static int make_room(struct vmmap_snapshot *snap)
 	size_t room = snap->room ? 2 * snap->room : 64;
 	struct vmmap_span *spans;
 
-	if (snap->n < snap->room)
+	if (snap->spans && snap->n < snap->room)
 		return 0;
 	spans = realloc(snap->spans, room * sizeof(*spans));
 	if (!spans)
