@@ -184,6 +184,36 @@ static uint64_t lx_translate(void *table, vmmap_vpn_t vpn, struct vmmap_want wan
 	return translate_hinted(t, p, packed_place(p, slot), e, vpn, want);
 }
 
+/* Through the directory, many at once: its lines overlap, too. Never forked: what it does not say, nobody does. */
+static void found_batch(struct lx *t, const vmmap_vpn_t *vpns, const uint8_t *which, size_t n,
+			struct vmmap_want want, uint64_t *words)
+{
+	const struct lx_view *view = lx_view(t);
+	struct lindex_run runs[GROUP];
+	uint64_t keys[GROUP] = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = vpns[which[i]];
+	if (n && !view->base)
+		lindex_lookup_batch(view->own->ix, keys, n, runs);
+	for (size_t i = 0; i < n; i++) {
+		struct lx_spot spot;
+		uint64_t word = 0;
+
+		if (view->base) {
+			words[which[i]] = translate_found(t, keys[i], want);
+			continue;
+		}
+		if (runs[i].mapped && spot_run(t, &runs[i], keys[i], true, &spot) &&
+		    spot.piece.prot)
+			word = VMMAP_WORD(spot.piece.pfn + (keys[i] - spot.piece.vpn),
+					  spot.piece.prot, spot.piece.shift);
+		if (word && vmmap_want_served(want, word))
+			mark(t, &spot, keys[i], want.mark);
+		words[which[i]] = word;
+	}
+}
+
 /* All lines are asked for before the first is waited for. */
 static void lx_translate_batch(void *table, const vmmap_vpn_t *vpns, size_t n,
 			       struct vmmap_want want, uint64_t *words)
@@ -193,21 +223,25 @@ static void lx_translate_batch(void *table, const vmmap_vpn_t *vpns, size_t n,
 	struct packed *regions[GROUP];
 	struct packed_place at[GROUP];
 	uint64_t hints[GROUP];
+	uint8_t found[GROUP];
+	size_t others = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t slot;
 
 		hints[i] = hint_of(h, vpns[i]);
 		regions[i] = hint_region(hints[i], vpns[i], &slot);
-		if (!regions[i])
+		if (!regions[i]) {
+			found[others++] = (uint8_t)i;
 			continue;
+		}
 		at[i] = packed_place(regions[i], slot);
 		__builtin_prefetch((const void *)at[i].line);
 	}
+	found_batch(t, vpns, found, others, want, words);
 	for (size_t i = 0; i < n; i++)
-		words[i] = regions[i] ?
-				   translate_hinted(t, regions[i], at[i], hints[i], vpns[i], want) :
-				   translate_found(t, vpns[i], want);
+		if (regions[i])
+			words[i] = translate_hinted(t, regions[i], at[i], hints[i], vpns[i], want);
 }
 
 /* ---- Scan ------------------------------------------------------------------------------------------------------- */

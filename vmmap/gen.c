@@ -16,11 +16,11 @@
 #define FIRST_ADDRESS     UINT64_C(0x100000000000)
 #define HUGE_BYTES        (UINT64_C(2) << 20)
 
-static const struct gen_kind *const kinds[] = {
+#define KINDS 8u
+static const struct gen_kind *const kinds[KINDS] = {
 	&gen_gups,  &gen_chase,   &gen_bfs,        &gen_join,
 	&gen_btree, &gen_xsbench, &gen_sequential, &gen_stride,
 };
-#define KINDS (sizeof(kinds) / sizeof(*kinds))
 
 const char *vmmap_gen_kind(unsigned int i, const char **about)
 {
@@ -121,14 +121,29 @@ const struct vmmap_region *vmmap_gen_regions(const struct vmmap_gen *g, size_t *
 
 /* ---- As text ----------------------------------------------------------------------------------- */
 
+/* 0: no unit. */
+static unsigned int unit_shift(char c)
+{
+	switch (c & ~0x20) {
+	case 'K':
+		return 10;
+	case 'M':
+		return 20;
+	case 'G':
+		return 30;
+	case 'T':
+		return 40;
+	default:
+		return 0;
+	}
+}
+
 int vmmap_parse_size(const char *text, size_t len, uint64_t *n)
 {
-	static const char units[] = "KMGT";
-	const char *unit = len ? memchr(units, text[len - 1] & ~0x20, 4) : NULL;
-	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	unsigned int shift = len ? unit_shift(text[len - 1]) : 0;
 	uint64_t number;
 
-	if (!word_dec((struct cursor){ text, text + len - (unit != NULL) }, &number) ||
+	if (!word_dec((struct cursor){ text, text + len - (shift != 0) }, &number) ||
 	    number > UINT64_MAX >> shift)
 		return -EINVAL;
 	*n = number << shift;

@@ -106,12 +106,14 @@ static int cut(struct laying *l, const struct vmmap_region *regions, size_t n, u
 /* Puts the runs into memory in a random order, with the same gap after each. */
 static int place(struct laying *l)
 {
-	uint64_t gap = ((UINT64_C(1) << l->frame_bits) - l->pages) / l->snap.n;
-	uint64_t random = l->seed ^ 1, at = 0;
+	uint64_t random = l->seed ^ 1, at = 0, gap;
 	size_t n = l->snap.n, *order = malloc(n * sizeof(*order));
 
-	if (!order)
+	if (!order || !n) { /* there are regions, and so runs */
+		free(order);
 		return -ENOMEM;
+	}
+	gap = ((UINT64_C(1) << l->frame_bits) - l->pages) / n;
 	for (size_t i = 0; i < n; i++) {
 		size_t j = (size_t)gen_below(&random, i + 1);
 

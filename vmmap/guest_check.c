@@ -290,7 +290,7 @@ static int check_one(struct vmmap_host *host, const char *name, unsigned int lev
 static int check_backends(struct comparison *c, unsigned int levels,
 			  struct vmmap_guest_verdict *verdict)
 {
-	struct vmmap_extent *extents = malloc((c->leaves.n + 1) * sizeof(*extents));
+	struct vmmap_extent *extents = calloc(c->leaves.n + 1, sizeof(*extents));
 	struct vmmap_host *host = NULL;
 	unsigned int done = 0;
 	const char *name;

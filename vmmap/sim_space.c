@@ -66,7 +66,7 @@ static struct vmmap_extent extent_of(const struct vmmap_span *s)
 static int load(struct vmmap_space *space, const struct vmmap_snapshot *snap,
 		struct vmmap_refusal *why)
 {
-	struct vmmap_extent *extents = malloc((snap->n + 1) * sizeof(*extents));
+	struct vmmap_extent *extents = calloc(snap->n + 1, sizeof(*extents));
 	size_t bad = 0;
 	int err;
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gen_kind.h"
 
@@ -23,13 +24,12 @@ struct vmmap_touched {
 	uint64_t n, frames, last; /* last: the page added last, most often the next one, too */
 };
 
+/* All NO_PAGE and NO_FRAME, which are all ones. */
 static struct page *new_pages(unsigned int bits)
 {
 	struct page *pages = malloc(sizeof(*pages) << bits);
 
-	for (size_t i = 0; pages && i < (size_t)1 << bits; i++)
-		pages[i] = (struct page){ NO_PAGE, NO_FRAME };
-	return pages;
+	return pages ? memset(pages, 0xff, sizeof(*pages) << bits) : NULL;
 }
 
 int vmmap_touched_create(struct vmmap_touched **touched)

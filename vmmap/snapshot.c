@@ -67,7 +67,7 @@ static int make_room(struct vmmap_snapshot *snap)
 	size_t room = snap->room ? 2 * snap->room : 64;
 	struct vmmap_span *spans;
 
-	if (snap->n < snap->room)
+	if (snap->spans && snap->n < snap->room)
 		return 0;
 	spans = realloc(snap->spans, room * sizeof(*spans));
 	if (!spans)
@@ -174,9 +174,9 @@ void vmmap_snapshot_destroy(struct vmmap_snapshot *snap)
 static const struct snapshot_reader *find_reader(const unsigned char *bytes, size_t len)
 {
 	static const struct snapshot_reader *const order[] = { &snapshot_qemu, &snapshot_runs,
-							       &snapshot_v2p };
+							       &snapshot_v2p, NULL };
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+	for (size_t i = 0; order[i]; i++)
 		if (order[i]->matches(bytes, len))
 			return order[i];
 	return NULL;

@@ -8,6 +8,7 @@
 #include "trace_input.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,16 @@ struct unpacker {
 
 /* ---- Refusals ---------------------------------------------------------------------------------- */
 
-static int refuse_va(struct vmmap_refusal *why, int err, const char *where, const char *fmt,
-		     va_list args)
+/* @where into @why; returns what is left of it. */
+static char *begin_refusal(struct vmmap_refusal *why, const char *where, size_t *room)
 {
-	int used = snprintf(why->text, sizeof(why->text), "%s", where);
+	size_t used = strlen(where);
 
-	if (used >= 0 && (size_t)used < sizeof(why->text))
-		vsnprintf(why->text + used, sizeof(why->text) - (size_t)used, fmt, args);
-	return -err;
+	used = used < sizeof(why->text) ? used : sizeof(why->text) - 1;
+	memcpy(why->text, where, used);
+	why->text[used] = 0;
+	*room = sizeof(why->text) - used;
+	return why->text + used;
 }
 
 int refuse(struct vmmap_refusal *why, int err, const char *fmt, ...)
@@ -46,7 +49,7 @@ int refuse(struct vmmap_refusal *why, int err, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	refuse_va(why, err, "", fmt, args);
+	vsnprintf(why->text, sizeof(why->text), fmt, args);
 	va_end(args);
 	return -err;
 }
@@ -54,12 +57,14 @@ int refuse(struct vmmap_refusal *why, int err, const char *fmt, ...)
 int input_refuse_line(const struct input *in, struct vmmap_refusal *why, int err, const char *fmt,
 		      ...)
 {
-	char where[sizeof(in->name) + 32];
+	char where[sizeof(in->name) + 32], *rest;
 	va_list args;
+	size_t room;
 
-	snprintf(where, sizeof(where), "%s:%llu: ", in->name, (unsigned long long)in->line);
+	snprintf(where, sizeof(where), "%s:%" PRIu64 ": ", in->name, in->line);
+	rest = begin_refusal(why, where, &room);
 	va_start(args, fmt);
-	refuse_va(why, err, where, fmt, args);
+	vsnprintf(rest, room, fmt, args);
 	va_end(args);
 	return -err;
 }
@@ -67,13 +72,14 @@ int input_refuse_line(const struct input *in, struct vmmap_refusal *why, int err
 int input_refuse_byte(const struct input *in, struct vmmap_refusal *why, int err, const char *fmt,
 		      ...)
 {
-	char where[sizeof(in->name) + 32];
+	char where[sizeof(in->name) + 32], *rest;
 	va_list args;
+	size_t room;
 
-	snprintf(where, sizeof(where), "%s: byte %llu: ", in->name,
-		 (unsigned long long)(in->offset + in->at));
+	snprintf(where, sizeof(where), "%s: byte %" PRIu64 ": ", in->name, in->offset + in->at);
+	rest = begin_refusal(why, where, &room);
 	va_start(args, fmt);
-	refuse_va(why, err, where, fmt, args);
+	vsnprintf(rest, room, fmt, args);
 	va_end(args);
 	return -err;
 }

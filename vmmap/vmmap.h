@@ -184,7 +184,7 @@ struct vmmap_host_config {
  * @phys_bits:  Bits of a physical address, 32..50. Default 46. A frame beyond is refused (-ERANGE).
  * @invalidate: Called by a mutator after a change that takes something from pages [va, va + pages * 4096): a mapping or a
  *              permission, or an accessed or dirty bit. The change is published before; the call that made it returns
- *              after. Called once or more for one change, ranges may be wider. Must not call into the host. May be NULL.
+ *              after. Called once or more for one change, ranges may be wider. May translate, must not change. May be NULL.
  * @ctx:        Passed to it.
  */
 struct vmmap_space_config {
@@ -374,7 +374,7 @@ VMMAP_API int vmmap_walk_all(struct vmmap_space *space,
  *
  * @visit is called with extents clipped to those frames, ascending by address.
  *
- * Cost:    A walk over the space; the lindex backend skips pieces whose frames are elsewhere.
+ * Cost:    A walk over the space.
  * Context: Reader. Return: 0 or @visit's value.
  */
 VMMAP_API int vmmap_reverse(struct vmmap_space *space, vmmap_pfn_t pfn, uint64_t frames,
