@@ -338,6 +338,22 @@ static int check_itable_block(struct lfs_checker *ck, uint32_t index)
 	return err;
 }
 
+/* Blocks that a run of the inode map names; from the first that cannot be on, none of it is believed. */
+static void imap_run(struct lfs_checker *ck, const struct lindex_run *run,
+		     roaring_bitmap_t *indexes)
+{
+	for (uint64_t i = run->first; i <= run->last; i++) {
+		unsigned long long first = i * ITABLE_INODES;
+
+		if (!lfs_check_claim(ck, lindex_value(run, i), 1, "inodes %llu to %llu", first,
+				     first + ITABLE_INODES - 1)) {
+			ck->blind = true;
+			return;
+		}
+		roaring_bitmap_add(indexes, (uint32_t)i);
+	}
+}
+
 /* Blocks of the table that the inode map names. */
 static int imap_blocks(struct lfs_checker *ck, roaring_bitmap_t *indexes)
 {
@@ -356,13 +372,7 @@ static int imap_blocks(struct lfs_checker *ck, roaring_bitmap_t *indexes)
 				  (unsigned long long)run.last, ITABLE_INDEXES - 1);
 			break;
 		}
-		for (uint64_t i = run.first; i <= run.last; i++) {
-			unsigned long long first = i * ITABLE_INODES;
-
-			if (lfs_check_claim(ck, lindex_value(&run, i), 1, "inodes %llu to %llu",
-					    first, first + ITABLE_INODES - 1))
-				roaring_bitmap_add(indexes, (uint32_t)i);
-		}
+		imap_run(ck, &run, indexes);
 		at = run.last + 1;
 	}
 	if (!err || err == -ENOENT)

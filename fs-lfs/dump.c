@@ -402,10 +402,10 @@ static int dump_segment(struct segment *seg)
 	number(s, "live_blocks", seg->info.live);
 	if (err)
 		text(s, "error", strerror(-err));
-	else if (seg->info.state != LFS_SEG_RESERVED) {
+	if (!err && (seg->info.state == LFS_SEG_CLOSED || seg->info.state == LFS_SEG_BAD))
 		dump_table(seg);
+	if (!err && seg->info.state != LFS_SEG_RESERVED && seg->info.state != LFS_SEG_FREE)
 		err = dump_chunks(seg);
-	}
 	close_it(s);
 	return err == -ENOMEM ? err : 0;
 }

@@ -297,7 +297,7 @@ struct lfs {
 	/* checkpoint: op_lock exclusive */
 	uint64_t cp_sequence, epoch;
 	uint32_t cp_region;
-	uint64_t cp_time_ms, commit_time_ms, cp_emitted, commit_emitted;
+	_Atomic uint64_t cp_time_ms, commit_time_ms, cp_emitted; /* lfs_tick() looks at them */
 
 	/* gc: tick_lock */
 	pthread_mutex_t gc_lock;

@@ -10,7 +10,7 @@
 #define CONTROL_MAP                                                                                \
 	"system.lfs.map" /* get, a file or directory: struct lfs_map_stats as a JSON object */
 #define CONTROL_GROW                                                                               \
-	"system.lfs.grow" /* set, root only: bytes as decimal text; "0": all of the device */
-#define CONTROL_SYNC "system.lfs.sync" /* set, root only, any value: a checkpoint now */
+	"system.lfs.grow" /* set, root or who mounted: bytes as decimal text; "0": all of the device */
+#define CONTROL_SYNC "system.lfs.sync" /* set, root or who mounted, any value: a checkpoint now */
 
 #endif

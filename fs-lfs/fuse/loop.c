@@ -39,7 +39,7 @@ struct worker {
 	struct server *server;
 	pthread_t thread;
 	int fd, spin_fd; /* the same queue; reading the second never sleeps */
-	char *message;
+	char *message, *room;
 };
 
 static struct worker *workers;
@@ -260,7 +260,7 @@ static void work(struct worker *w, int fd, size_t len, bool backlog)
 		atomic_store(&deaf_term, my_term);
 	if (!atomic_load_explicit(&watching, memory_order_relaxed))
 		wake_watchman(false);
-	wire_dispatch(w->server, fd, w->message, len);
+	wire_dispatch(w->server, fd, w->message, len, w->room);
 	if (keeps && has_post())
 		atomic_store(&deaf_term, 0);
 	atomic_fetch_sub(&busy, 1);
@@ -292,7 +292,8 @@ static int start_one(struct worker *w, struct server *server)
 	w->fd = clone_device(server, 0);
 	w->spin_fd = clone_device(server, O_NONBLOCK);
 	w->message = aligned_alloc(HEADER_ROOM, MESSAGE_MAX + HEADER_ROOM);
-	r = !w->message ? -ENOMEM : w->fd < 0 ? w->fd : w->spin_fd < 0 ? w->spin_fd : 0;
+	w->room = aligned_alloc(HEADER_ROOM, MESSAGE_MAX);
+	r = !w->message || !w->room ? -ENOMEM : w->fd < 0 ? w->fd : w->spin_fd < 0 ? w->spin_fd : 0;
 	if (!r)
 		r = -pthread_create(&w->thread, NULL, serve, w);
 	if (!r)
@@ -307,6 +308,7 @@ static void free_one(struct worker *w)
 	if (w->spin_fd >= 0)
 		close(w->spin_fd);
 	free(w->message);
+	free(w->room);
 }
 
 int loop_start(struct server *server)
@@ -355,17 +357,18 @@ void loop_abort(void)
 	}
 }
 
-void loop_join(void)
+bool loop_join(void)
 {
-	if (!workers)
-		return;
 	for (unsigned i = 0; i < worker_count; i++) {
 		pthread_join(workers[i].thread, NULL);
 		free_one(&workers[i]);
 	}
+	worker_count = 0;
+	if (workers) {
+		wake_watchman(true);
+		pthread_join(watchman, NULL);
+	}
 	free(workers);
 	workers = NULL;
-	worker_count = 0;
-	wake_watchman(true);
-	pthread_join(watchman, NULL);
+	return !atomic_load(&aborting);
 }

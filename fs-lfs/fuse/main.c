@@ -365,7 +365,9 @@ static void serve_until_unmounted(struct server *server)
 	pthread_t signals;
 	bool has_signals = !pthread_create(&signals, NULL, wait_for_signal, server);
 
-	loop_join();
+	/* libfuse then finds the mount gone, and only forgets where it was. After an abort it would unmount again. */
+	if (loop_join())
+		fuse_session_unmount(server->session);
 	if (has_signals) {
 		pthread_cancel(signals);
 		pthread_join(signals, NULL);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "control.h"
 
@@ -155,6 +156,14 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	free(value);
 }
 
+/* Whoever mounts an image can do anything to it. */
+static bool is_owner(fuse_req_t req)
+{
+	uid_t uid = fuse_req_ctx(req)->uid;
+
+	return uid == 0 || uid == geteuid();
+}
+
 static int grow(struct server *server, const char *value, size_t size)
 {
 	char text[32] = "", *end;
@@ -180,7 +189,7 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	bool is_grow = !strcmp(name, CONTROL_GROW), is_sync = !strcmp(name, CONTROL_SYNC);
 	int r;
 
-	if ((is_grow || is_sync) && fuse_req_ctx(req)->uid != 0)
+	if ((is_grow || is_sync) && !is_owner(req))
 		r = -EPERM;
 	else if (is_grow)
 		r = grow(server, value, size);
@@ -268,7 +277,7 @@ static void trim(fuse_req_t req, const void *in, size_t in_size, size_t out_size
 	uint64_t trimmed = 0;
 	int r = in_size < sizeof(range) || out_size < sizeof(range) ? -EINVAL : 0;
 
-	if (!r && fuse_req_ctx(req)->uid != 0)
+	if (!r && !is_owner(req))
 		r = -EPERM;
 	if (!r) {
 		memcpy(&range, in, sizeof(range));

@@ -27,16 +27,11 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	/* A message is at most this long, and a thread handles one at a time. */
-	static _Thread_local char *buf;
-	ssize_t n;
+	char *buf = wire_room();
+	ssize_t n = lfs_read(server_of(req)->fs, ino, buf, size < MESSAGE_MAX ? size : MESSAGE_MAX,
+			     (uint64_t)offset);
 
 	(void)fi;
-	if (!buf)
-		buf = aligned_alloc(LFS_BLOCK_BYTES, MESSAGE_MAX);
-	n = buf ? lfs_read(server_of(req)->fs, ino, buf, size < MESSAGE_MAX ? size : MESSAGE_MAX,
-			   (uint64_t)offset) :
-		  -ENOMEM;
 	if (n < 0)
 		reply_status(req, (int)n);
 	else

@@ -77,7 +77,7 @@ __attribute__((format(printf, 2, 3))) void say(enum lfs_log_level level, const c
 
 /* Serve until the filesystem is unmounted. 0 or a negative errno: no thread could be started. */
 int loop_start(struct server *server);
-void loop_join(void);
+bool loop_join(void); /* false: it ended because of loop_abort() */
 
 /* Cut the connection: every thread's next read fails. */
 void loop_abort(void);
@@ -97,8 +97,9 @@ int device_refresh(struct lfs_bdev *bdev); /* lfs_bdev_file_refresh() */
 ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata);
 ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
 
-/* One request of @len bytes from @fd: ours, or libfuse's. */
-void wire_dispatch(struct server *server, int fd, void *message, size_t len);
+/* One request of @len bytes from @fd: ours, or libfuse's. @room: MESSAGE_MAX bytes for the answer. */
+void wire_dispatch(struct server *server, int fd, void *message, size_t len, char *room);
+char *wire_room(void);
 
 /* In the request that this thread works on: set-id bits have to go. */
 bool wire_wants_kill_priv(void);

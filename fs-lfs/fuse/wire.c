@@ -54,6 +54,7 @@ _Static_assert(sizeof(struct statx_out) == 32 + 256, "struct fuse_statx_out of l
 static _Thread_local struct {
 	int fd;
 	const struct fuse_in_header *in;
+	char *room;
 } current = { .fd = -1 };
 
 ssize_t wire_read(int fd, void *buf, size_t len, void *userdata)
@@ -91,6 +92,11 @@ static void reply(const struct fuse_in_header *in, int error, const void *data, 
 
 	if (writev(current.fd, iov, len ? 2 : 1) < 0 && errno != ENOENT)
 		say(LFS_LOG_ERROR, "/dev/fuse: reply: %s", strerror(errno));
+}
+
+char *wire_room(void)
+{
+	return current.room;
 }
 
 bool wire_wants_kill_priv(void)
@@ -191,12 +197,13 @@ static void do_tmpfile(struct server *server, const struct fuse_in_header *in)
 	reply(in, 0, &out, sizeof(out));
 }
 
-void wire_dispatch(struct server *server, int fd, void *message, size_t len)
+void wire_dispatch(struct server *server, int fd, void *message, size_t len, char *room)
 {
 	struct fuse_buf buf = { .mem = message, .size = len };
 
 	current.fd = fd;
 	current.in = message;
+	current.room = room;
 	atomic_fetch_add_explicit(&server->requests, 1, memory_order_relaxed);
 	switch (current.in->opcode) {
 	case OP_TMPFILE:

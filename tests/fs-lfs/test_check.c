@@ -17,7 +17,7 @@
 #include "rng.h"
 #include "../../fs-lfs/internal.h" /* lindex has one of this name too */
 
-#define IMAGE_BYTES ((uint64_t)32 << 20)
+#define IMAGE_BYTES ((uint64_t)16 << 20)
 #define BIG_FILES   600u
 
 static const struct lfs_cred cred = { .umask = 022 };
@@ -644,7 +644,7 @@ Test(check, each_inconsistency_is_found_and_repaired_once)
 
 /* ---- Damage: bits on the device -------------------------------------------------------------------------- */
 
-#define HITS_A_KIND 5u
+#define HITS_A_KIND 3u
 
 /* What a repair makes of one flipped bit: kept twice, or made anew from something else. */
 static bool is_mended(uint8_t kind)

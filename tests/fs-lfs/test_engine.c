@@ -66,18 +66,18 @@ static void wander(uint64_t seed, uint64_t steps, uint64_t bytes, uint32_t segme
 
 Test(engine, does_what_the_twin_does)
 {
-	for (uint64_t seed = 1; seed <= harness_longer(8); seed++)
+	for (uint64_t seed = 1; seed <= harness_longer(40); seed++)
 		wander(seed, 1000, 16 * MIB, 0);
 }
 
 Test(engine, does_so_on_a_full_disk)
 {
-	for (uint64_t seed = 1; seed <= harness_longer(4); seed++)
+	for (uint64_t seed = 1; seed <= harness_longer(20); seed++)
 		wander(1000 + seed, 1500, 8 * MIB, 0);
 }
 
 Test(engine, does_so_with_large_segments)
 {
-	for (uint64_t seed = 1; seed <= harness_longer(2); seed++)
+	for (uint64_t seed = 1; seed <= harness_longer(8); seed++)
 		wander(2000 + seed, 600, 64 * MIB, LFS_SEGMENT_MAX);
 }
