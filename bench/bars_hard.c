@@ -81,7 +81,7 @@ static void add_loop(struct trial *t, unsigned int w, unsigned int p, unsigned i
 	};
 	loop->want = twin_sum(&t->runs, loop);
 	loop->ns.wrong = !t->same[w][p];
-	loop_check(loop, &t->runs, loop->n);
+	loop_check(loop, &t->runs);
 	snprintf(op, sizeof(op), "hard/%s/%s", way_names[w], query_names[q]);
 	loop_add(loop, op);
 }

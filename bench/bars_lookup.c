@@ -68,7 +68,7 @@ static void prepare(struct contest *c, const struct bars *b, enum kind kind, boo
 	loop->mode = chain ? LOOP_CHAIN : LOOP_FREE;
 	loop->want = is_limit(kind) ? limit_sum(loop) : twin_sum(&b->runs, loop);
 	if (!chain)
-		loop_check(loop, &b->runs, loop->n);
+		loop_check(loop, &b->runs);
 	loop_add(loop, chain ? "chain" : "hits");
 }
 

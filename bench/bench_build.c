@@ -104,6 +104,7 @@ static void report_memory(const struct set *s, const struct peer_ops *ops, const
 
 	row.bytes = now->n ? (double)ops->bytes(map) / (double)now->n : 0;
 	row.checked = same(ops, map, now);
+	row_extra(&row, "bytes_per_key", (double)ops->bytes(map) / (double)s->data.keys);
 	row_extra(&row, "MiB", (double)ops->bytes(map) / (1 << 20));
 	rows_add(&row);
 }
@@ -159,10 +160,40 @@ static bool base_of(const char *spec, char base[128])
 	return true;
 }
 
-static void measure_size(struct set *s)
+static void report_builds(const struct set *s)
 {
-	set_build(s);
-	lookups_measure(s, "scale", DIST_RUN, s->cfg->quick ? 20000 : 300000, 0);
+	struct series absl = { .n = 0 };
+
+	for (unsigned int i = 0; i < s->cfg->n_peers; i++)
+		if (s->maps[i] && s->cfg->peers[i] == &peer_absl)
+			series_add(&absl, s->build_ns[i], true);
+	for (unsigned int i = 0; i < s->cfg->n_peers; i++) {
+		const struct peer_ops *ops = s->cfg->peers[i];
+		struct row row;
+
+		if (!s->maps[i])
+			continue;
+		row = row_of(s, ops->name, "scale", "build", "per run");
+		series_add(&row.ns, s->build_ns[i], true);
+		row.absl = &absl;
+		row.bytes = set_bytes(s, i);
+		row.checked = same(ops, s->maps[i], &s->runs);
+		rows_add(&row);
+	}
+	rows_show();
+}
+
+/* Runs as they are, and as they are made. */
+#define MAKING_BYTES 64u
+
+static bool fits(uint64_t n)
+{
+	uint64_t there = machine_free_bytes();
+
+	if (!there || n * MAKING_BYTES < there)
+		return true;
+	rows_note("scale: ends before %" PRIu64 " runs: %" PRIu64 " MiB are free", n, there >> 20);
+	return false;
 }
 
 void verb_scale(struct set *s)
@@ -173,13 +204,16 @@ void verb_scale(struct set *s)
 		rows_note("scale: only made-up sets (gen:) come in every size");
 		return;
 	}
-	for (uint64_t n = 10000; n <= s->cfg->max; n *= 10) {
+	for (uint64_t n = 10000; n <= s->cfg->max && fits(n); n *= 10) {
 		struct set sized;
 
 		snprintf(spec, sizeof(spec), "%s:%" PRIu64, base, n);
 		set_load(&sized, s->cfg, spec);
 		printf("\n  %s: %zu runs\n", sized.data.name, sized.runs.n);
-		measure_size(&sized);
+		set_build(&sized);
+		report_builds(&sized);
+		lookups_measure(&sized, "scale", DIST_RUN, keys_enough(&sized), 0);
+		overwrites_measure(&sized, "scale");
 		set_free(&sized);
 	}
 }

@@ -54,6 +54,7 @@ void peer_slug(const char *name, char slug[SLUG_BYTES]);
  * @data:      Its runs are what @runs points to.
  * @maps:      Of cfg->peers[i]; NULL: it is not part of this (the reason was printed).
  * @limit:     Of as many pairs.
+ * @build_ns:  What it took to build each, per run.
  * @has_holes: Between key 0 and the last run.
  * @rng:       For keys. A set begins with the same state whatever was measured before.
  */
@@ -63,6 +64,7 @@ struct set {
 	struct runs runs;
 	void *maps[PEERS_MAX];
 	void *limit;
+	double build_ns[PEERS_MAX];
 	bool has_holes;
 	struct rng rng;
 };
@@ -70,7 +72,11 @@ struct set {
 /** set_load() - What @spec names, or exits through reject(). */
 void set_load(struct set *s, const struct config *cfg, const char *spec);
 
-/** set_build() - A map of each structure that can hold the runs, and the limit. */
+/**
+ * set_build() - A map of each structure that can hold the runs, and the limit.
+ *
+ * A set of many runs goes without the structures that there is no memory for.
+ */
 void set_build(struct set *s);
 
 /** set_reset() - Another map of structure @i. */
@@ -139,14 +145,23 @@ void row_extra(struct row *row, const char *name, double figure);
 /** rows_add() - Texts and series are copied. */
 void rows_add(const struct row *row);
 
+/**
+ * rows_dataset() - What the set is, for the JSON: runs, keys, and the bytes per run that an index of it may take:
+ * the bits that tell a distance between two first keys, those that tell a value, and 8 more.
+ */
+void rows_dataset(const struct set *s);
+
 /** rows_note() - A line for people. */
 __attribute__((format(printf, 1, 2))) void rows_note(const char *fmt, ...);
 
 /** rows_show() - Print what was added since the last call, as one table with one head. */
 void rows_show(void);
 
-/** rows_write() - JSON and CSV as asked for. Return: how many rows had a wrong answer. */
-unsigned int rows_write(const struct config *cfg);
+/** rows_write() - What there is so far, as JSON and CSV as asked for. */
+void rows_write(const struct config *cfg);
+
+/** rows_verdict() - Print how many rows there are. Return: how many had a wrong answer. */
+unsigned int rows_verdict(void);
 
 /* ---- bench_lookup.c ------------------------------------------------------------------------ */
 
@@ -155,6 +170,25 @@ unsigned int rows_write(const struct config *cfg);
  * @flush: As in struct loop.
  */
 void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, size_t flush);
+
+/** keys_enough() - How many lookups of a set make a round. */
+size_t keys_enough(const struct set *s);
+
+/* ---- bench_update.c ------------------------------------------------------------------------ */
+
+/** overwrites_measure() - Random overwrites in a set that is built, as rows of @op. The maps are built anew. */
+void overwrites_measure(struct set *s, const char *op);
+
+/* ---- bench_callgrind.c --------------------------------------------------------------------- */
+
+/* What the program is called with when it runs below callgrind; how many keys follows. Not for people. */
+#define CALLGRIND_CHILD "--callgrind-child"
+
+/** callgrind_child() - Look up @n keys in each structure, while callgrind counts. Return: exit status. */
+int callgrind_child(struct set *s, size_t n);
+
+/** instructions_count() - Rows of the verb lines; a note where it cannot be counted. */
+void instructions_count(struct set *s);
 
 /* ---- Verbs: on a set that is loaded and not built ------------------------------------------ */
 

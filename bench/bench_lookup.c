@@ -9,18 +9,23 @@
 #include "bench_cmd.h"
 
 #define FLUSH_MOST ((size_t)1 << 30)
+#define FEW_RUNS   (1u << 17) /* they are in the caches after fewer keys */
+#define PART       8u /* keys whose answers are compared by their sum, where only sums come out */
 
 static const char *const mode_names[][2] = {
 	[LOOP_FREE] = { "throughput", "throughput-flushed" },
-	[LOOP_CHAIN] = { "chain", "chain-flushed" },
+	[LOOP_CHAIN] = { "dependent", "dependent-flushed" },
 	[LOOP_BATCH] = { "batch", "batch-flushed" },
 };
 
+/* Those that answer with whole runs, with one entry per key, or bare. */
+enum { WHOLE, SINGLE, BARE, STYLES };
+
 /**
  * struct contest - One table: all structures with the same keys in the same mode.
- * @sums: What the twin's answers add up to: whole runs, one entry per key, or bare.
+ * @truth: The twin's answers to the keys.
+ * @sums:  What they add up to in all. @parts: in each PART keys; NULL: not summed up yet.
  */
-enum { WHOLE, SINGLE, BARE, STYLES };
 struct contest {
 	struct set *s;
 	const char *op;
@@ -28,14 +33,20 @@ struct contest {
 	enum dist dist;
 	size_t flush, n;
 	uint64_t *keys, *places;
-	uint64_t sums[STYLES];
-	bool summed[STYLES];
+	struct lindex_run *truth;
+	uint64_t sums[STYLES], *parts[STYLES];
 	struct loop loops[PEERS_MAX], limit;
 };
 
 static unsigned int style_of(const struct peer_ops *ops)
 {
 	return ops->bare ? BARE : ops->single_key ? SINGLE : WHOLE;
+}
+
+/* What all are compared to takes part in batches, too, by plain lookups: it has no others. */
+static enum loop_mode mode_of(const struct contest *c, const struct peer_ops *ops)
+{
+	return c->mode == LOOP_BATCH && !ops->batch ? LOOP_FREE : c->mode;
 }
 
 /* Bare ones cannot tell a hole; a chain leads into holes if there are any. */
@@ -49,7 +60,7 @@ static bool takes_part(const struct contest *c, unsigned int i)
 		return false;
 	if (c->mode == LOOP_CHAIN)
 		return ops->chain;
-	return c->mode == LOOP_FREE || ops->batch;
+	return c->mode == LOOP_FREE || ops->batch || ops == &peer_absl;
 }
 
 static void prepare(struct contest *c, unsigned int i)
@@ -61,13 +72,16 @@ static void prepare(struct contest *c, unsigned int i)
 			       .map = c->s->maps[i],
 			       .keys = c->keys,
 			       .n = c->n,
-			       .mode = c->mode,
+			       .mode = mode_of(c, c->s->cfg->peers[i]),
 			       .flush = c->flush };
-	if (!c->summed[style])
+	if (!c->parts[style]) {
 		c->sums[style] = twin_sum(&c->s->runs, loop);
-	c->summed[style] = true;
+		c->parts[style] = twin_sums(&c->s->runs, loop, PART);
+	}
 	loop->want = c->sums[style];
-	loop_check(loop, &c->s->runs, c->n / 8);
+	if (c->mode == LOOP_FREE)
+		loop_compare(loop, c->truth);
+	loop_compare_parts(loop, c->parts[style], PART);
 	loop_add(loop, "lookup");
 }
 
@@ -108,28 +122,24 @@ static void report_loop(const struct contest *c, const struct loop *loop, double
 	rows_add(&row);
 }
 
-/* Batches are compared with absl's plain lookups: it has no other. */
-static void measure(struct contest *c, struct series *absl_free)
+static void measure(struct contest *c)
 {
-	const struct series *absl;
-
 	memset(c->loops, 0, sizeof(c->loops));
-	memset(c->summed, 0, sizeof(c->summed));
 	prepare_limit(c);
 	for (unsigned int i = 0; i < c->s->cfg->n_peers; i++)
 		if (takes_part(c, i))
 			prepare(c, i);
 	rounds_run(c->s->cfg->rounds);
-	absl = absl_of(c);
-	if (c->mode == LOOP_FREE && absl)
-		*absl_free = *absl;
 	report_loop(c, &c->limit, (double)peer_limit.bytes(c->s->limit) / (double)c->s->runs.n,
 		    NULL);
 	for (unsigned int i = 0; i < c->s->cfg->n_peers; i++)
 		if (takes_part(c, i))
-			report_loop(c, &c->loops[i], set_bytes(c->s, i),
-				    c->mode == LOOP_BATCH ? absl_free : absl);
+			report_loop(c, &c->loops[i], set_bytes(c->s, i), absl_of(c));
 	rows_show();
+	for (unsigned int i = 0; i < STYLES; i++) {
+		free(c->parts[i]);
+		c->parts[i] = NULL;
+	}
 }
 
 static size_t flush_bytes(const struct config *cfg)
@@ -144,7 +154,6 @@ static size_t flush_bytes(const struct config *cfg)
 void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, size_t flush)
 {
 	struct contest c = { .s = s, .op = op, .dist = dist, .n = n, .flush = flush };
-	struct series absl_free = { .n = 0 };
 
 	c.keys = keys_drawn(s, dist, c.n + loop_warm(c.n));
 	if (!c.keys) {
@@ -152,19 +161,29 @@ void lookups_measure(struct set *s, const char *op, enum dist dist, size_t n, si
 		return;
 	}
 	c.places = keys_places(&s->runs, c.keys, c.n + loop_warm(c.n));
+	c.truth = twin_answers(&s->runs, c.keys, c.n);
 	for (c.mode = LOOP_FREE; c.mode <= LOOP_BATCH; c.mode++)
-		measure(&c, &absl_free);
+		measure(&c);
 	free(c.keys);
 	free(c.places);
+	free(c.truth);
+}
+
+size_t keys_enough(const struct set *s)
+{
+	if (s->cfg->quick)
+		return 20000;
+	return s->runs.n < FEW_RUNS ? 100000 : 300000;
 }
 
 void verb_lookup(struct set *s)
 {
-	size_t flush = flush_bytes(s->cfg), flushed = s->cfg->quick ? 1 : 4;
+	size_t flush = flush_bytes(s->cfg), flushed = s->runs.n < FEW_RUNS ? 1 : 4;
+	size_t n = keys_enough(s);
 
 	set_build(s);
 	for (enum dist dist = 0; dist < DISTS; dist++)
-		lookups_measure(s, "lookup", dist, s->cfg->quick ? 20000 : 300000, 0);
+		lookups_measure(s, "lookup", dist, n, 0);
 	lookups_measure(s, "lookup", DIST_RUN, flushed * FLUSH_LOOKUPS, flush);
 	if (!s->cfg->quick)
 		lookups_measure(s, "lookup", DIST_GAP, flushed * FLUSH_LOOKUPS, flush);

@@ -12,24 +12,27 @@
 
 #include "bench_cmd.h"
 #include "gbench.h"
+#include "number.h"
 
 static const struct verb {
 	const char *name, *about;
 	void (*run)(struct set *s);
 } verbs[] = {
 	{ "lookup",
-	  "throughput, dependent chains and batches; hits, misses and gaps; hot and flushed",
+	  "throughput, dependent lookups and batches; hits, misses and gaps; hot and flushed",
 	  verb_lookup },
 	{ "update",
 	  "overwrites at random and in a hot spot, append, erase, mixed, one boundary to and fro",
 	  verb_update },
 	{ "build", "time to build at once", verb_build },
 	{ "memory", "bytes per run, built at once and grown run by run", verb_memory },
-	{ "scale", "lookups and bytes from 10^4 runs to --max", verb_scale },
+	{ "scale", "build, lookups, overwrites and bytes from 10^4 runs to --max", verb_scale },
 	{ "concurrent", "readers with and without a writer beside them", verb_concurrent },
 	{ "epsilon", "the error that lindex's models are allowed, against time and space",
 	  verb_epsilon },
-	{ "lines", "cache lines, nodes and compares of lindex's lookups, counted", verb_lines },
+	{ "lines",
+	  "cache lines, nodes and compares of lindex's lookups, counted; instructions of all",
+	  verb_lines },
 	{ "disk", "blocks of 4 KiB: read per cold lookup, changed per overwrite, in all",
 	  verb_disk },
 };
@@ -86,7 +89,7 @@ static void help(void)
 	     "  --quick             less of everything, default data gen:lfs-aged:50k: to try it\n"
 	     "  --rounds N          interleaved rounds, 1..64; default 9, with --quick 3\n"
 	     "  --seed N            of data, keys and updates; default 1\n"
-	     "  --max N             scale: most runs; default 10M, with --quick 100k\n"
+	     "  --max N             scale: most runs; default 100M, with --quick 100k\n"
 	     "  --help, --version\n\n"
 	     "Structures:");
 	peers = peer_all(&n);
@@ -101,20 +104,12 @@ static void help(void)
 
 static uint64_t parse_number(const char *option, const char *text, uint64_t lo, uint64_t hi)
 {
-	char *end;
-	uint64_t n, scale = 1;
+	uint64_t n;
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (*end == 'k' || *end == 'M' || *end == 'G')
-		scale = *end == 'k' ? 1000 : *end == 'M' ? 1000000 : 1000000000;
-	if (scale > 1)
-		end++;
-	if (!isdigit((unsigned char)*text) || *end || errno || n > UINT64_MAX / scale ||
-	    n * scale < lo || n * scale > hi)
+	if (!number_scaled(text, &n) || n < lo || n > hi)
 		reject("%s: expected a number from %llu to %llu, found \"%s\"", option,
 		       (unsigned long long)lo, (unsigned long long)hi, text);
-	return n * scale;
+	return n;
 }
 
 static void add_peer(struct config *cfg, const struct peer_ops *ops)
@@ -210,7 +205,7 @@ static void defaults(struct config *cfg)
 	if (!cfg->rounds)
 		cfg->rounds = cfg->quick ? 3 : 9;
 	if (!cfg->max)
-		cfg->max = cfg->quick ? 100000 : 10000000;
+		cfg->max = cfg->quick ? 100000 : 100000000;
 	if (!cfg->n_specs)
 		cfg->specs[cfg->n_specs++] = cfg->quick ? "gen:lfs-aged:50k" : "gen:lfs-aged:1M";
 	peers = peer_all(&n);
@@ -304,10 +299,31 @@ static int run(const char *name, char **argv)
 	reader_register();
 	for (size_t i = 0; i < VERBS; i++)
 		for (unsigned int d = 0; d < cfg.n_specs; d++)
-			if (all || !strcmp(name, verbs[i].name))
+			if (all || !strcmp(name, verbs[i].name)) {
 				measure(&cfg, &verbs[i], cfg.specs[d]);
+				rows_write(&cfg); /* who stops it later has what there is */
+			}
 	reader_unregister();
-	return rows_write(&cfg) ? STATUS_NO : 0;
+	return rows_verdict() ? STATUS_NO : 0;
+}
+
+/* The other end of bench_callgrind.c. */
+static int below_callgrind(int argc, char **argv)
+{
+	struct config cfg = { .seed = 1, .quick = true };
+	struct set s;
+	int status;
+
+	if (argc < 2)
+		reject("%s: not for people", CALLGRIND_CHILD);
+	parse(&cfg, argv + 1);
+	defaults(&cfg);
+	set_load(&s, &cfg, cfg.specs[0]);
+	reader_register();
+	status = callgrind_child(&s, (size_t)parse_number(argv[0], argv[0], 1, 1u << 30));
+	reader_unregister();
+	set_free(&s);
+	return status;
 }
 
 static bool wants(char **argv, const char *option)
@@ -332,6 +348,8 @@ static int dispatch(int argc, char **argv)
 		reject("expected a verb, found none; see lindex-bench --help");
 	if (!strcmp(argv[1], "capture"))
 		return capture(argc - 2, argv + 2);
+	if (!strcmp(argv[1], CALLGRIND_CHILD))
+		return below_callgrind(argc - 2, argv + 2);
 	return run(argv[1], argv + 2);
 }
 

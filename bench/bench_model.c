@@ -42,7 +42,7 @@ static void explain(struct touched *t, const struct set *s, const struct lindex 
 
 static void count_lines(struct set *s, void *map, enum dist dist)
 {
-	size_t n = s->cfg->quick ? 20000 : 300000;
+	size_t n = keys_enough(s);
 	struct row row = row_of(s, "lindex", "lines", "counted", dist_names[dist]);
 	struct touched t = { .right = true };
 	uint64_t *keys = keys_drawn(s, dist, n);
@@ -74,6 +74,7 @@ void verb_lines(struct set *s)
 		count_lines(s, map, dist);
 	rows_show();
 	peer_lindex.free(map);
+	instructions_count(s);
 }
 
 /* ---- Epsilon ------------------------------------------------------------------------------- */
@@ -89,7 +90,7 @@ static void report_epsilon(const struct set *s, const struct loop *loop, uint32_
 	struct row row;
 
 	snprintf(name, sizeof(name), "lindex e%u", epsilon);
-	row = row_of(s, name, "epsilon", loop->mode == LOOP_CHAIN ? "chain" : "throughput",
+	row = row_of(s, name, "epsilon", loop->mode == LOOP_CHAIN ? "dependent" : "throughput",
 		     dist_names[DIST_RUN]);
 	lindex_get_stats(peer_lindex_index(map), &stats);
 	row.ns = loop->ns;
@@ -112,7 +113,7 @@ static void sweep(struct set *s, void *maps[EPSILONS], const uint64_t *keys, siz
 			.ops = &peer_lindex, .map = maps[i], .keys = keys, .n = n, .mode = mode
 		};
 		loops[i].want = i ? loops[0].want : twin_sum(&s->runs, &loops[0]);
-		loop_check(&loops[i], &s->runs, n / 8);
+		loop_check(&loops[i], &s->runs);
 		loop_add(&loops[i], "epsilon");
 	}
 	rounds_run(s->cfg->rounds);
@@ -123,7 +124,7 @@ static void sweep(struct set *s, void *maps[EPSILONS], const uint64_t *keys, siz
 
 void verb_epsilon(struct set *s)
 {
-	size_t n = s->cfg->quick ? 20000 : 300000;
+	size_t n = keys_enough(s);
 	uint64_t *keys = keys_drawn(s, DIST_RUN, n + loop_warm(n));
 	void *maps[EPSILONS];
 

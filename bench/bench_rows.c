@@ -28,6 +28,19 @@ static struct {
 	size_t n, room, shown;
 } rows;
 
+/** struct known - A set that was measured on. @bits: of distances between first keys, and of values. */
+struct known {
+	char *name;
+	size_t runs;
+	uint64_t keys;
+	double gap_bits, value_bits;
+};
+
+static struct {
+	struct known at[2 * SPECS_MAX];
+	unsigned int n;
+} sets;
+
 /* ---- Adding -------------------------------------------------------------------------------- */
 
 struct row row_of(const struct set *s, const char *structure, const char *op, const char *mode,
@@ -101,6 +114,37 @@ void rows_add(const struct row *row)
 	k->row.absl = k->row.limit = NULL;
 }
 
+static bool is_known(const char *name)
+{
+	for (unsigned int i = 0; i < sets.n; i++)
+		if (!strcmp(sets.at[i].name, name))
+			return true;
+	return sets.n == sizeof(sets.at) / sizeof(sets.at[0]);
+}
+
+void rows_dataset(const struct set *s)
+{
+	const struct runs *runs = &s->runs;
+	uint64_t gap = 1, low = runs->at[0].value, high = low;
+
+	if (is_known(s->data.name))
+		return;
+	for (size_t i = 0; i < runs->n; i++) {
+		const struct lindex_run *run = &runs->at[i];
+		uint64_t value = lindex_value(run, run->last);
+
+		if (i && run->first - runs->at[i - 1].first > gap)
+			gap = run->first - runs->at[i - 1].first;
+		low = run->value < low ? run->value : low;
+		high = value > high ? value : high;
+	}
+	sets.at[sets.n++] = (struct known){ .name = copy(s->data.name),
+					    .runs = runs->n,
+					    .keys = s->data.keys,
+					    .gap_bits = log2((double)gap),
+					    .value_bits = log2((double)(high - low) + 1) };
+}
+
 /* ---- Tables -------------------------------------------------------------------------------- */
 
 void rows_note(const char *fmt, ...)
@@ -117,10 +161,17 @@ void rows_note(const char *fmt, ...)
 
 static void cell(double figure, int decimals)
 {
-	if (isnan(figure) || !(figure > 0))
+	if (!(figure > 0))
 		printf(" %9s", "-");
 	else
 		printf(" %9.*f", decimals, figure);
+}
+
+static int extra_width(const struct row *row, unsigned int i)
+{
+	int width = (int)strlen(row->extras[i].name);
+
+	return width > 10 ? width : 10;
 }
 
 static void show_head(const struct row *row)
@@ -132,11 +183,12 @@ static void show_head(const struct row *row)
 	if (row->p50.n)
 		printf(" %9s %9s %9s %9s", "P50", "P99", "P99.9", "max");
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		printf(" %10s", row->extras[i].name);
+		printf(" %*s", extra_width(row, i), row->extras[i].name);
 	puts("  checked");
 }
 
-static void show(const struct kept *k)
+/* With the columns of @head, the first row of the table. */
+static void show(const struct kept *k, const struct row *head)
 {
 	const struct row *row = &k->row;
 	struct interval ci = series_interval(&row->ns);
@@ -150,14 +202,15 @@ static void show(const struct kept *k)
 	cell(k->x_absl, 2);
 	cell(k->x_limit, 2);
 	cell(row->bytes, 2);
-	if (row->p50.n) {
+	if (head->p50.n) {
 		cell(series_median(&row->p50), 0);
 		cell(series_median(&row->p99), 0);
 		cell(series_median(&row->p999), 0);
 		cell(row->max_ns, 0);
 	}
 	for (unsigned int i = 0; i < row->n_extras; i++)
-		printf(" %10.*f", row->extras[i].figure < 10000 ? 2 : 0, row->extras[i].figure);
+		printf(" %*.*f", extra_width(row, i), row->extras[i].figure < 10000 ? 2 : 0,
+		       row->extras[i].figure);
 	fputs(row->checked ? "  yes" : "  WRONG", stdout);
 	if (k->far_absl > 0)
 		printf("; to absl rounds disagree by %.0f %%", 100 * k->far_absl);
@@ -174,12 +227,16 @@ static bool same_table(const struct row *a, const struct row *b)
 
 void rows_show(void)
 {
+	const struct row *head = NULL;
+
 	for (; rows.shown < rows.n; rows.shown++) {
 		const struct row *row = &rows.at[rows.shown].row;
 
-		if (!rows.shown || !same_table(row, &rows.at[rows.shown - 1].row))
-			show_head(row);
-		show(&rows.at[rows.shown]);
+		if (!head || !same_table(row, head)) {
+			head = row;
+			show_head(head);
+		}
+		show(&rows.at[rows.shown], head);
 	}
 	fflush(stdout);
 }
@@ -223,9 +280,9 @@ static void json_series(FILE *out, const char *key, const struct series *s)
 	json_number(out, key, series_median(s), s->n > 0);
 }
 
-static void json_samples(FILE *out, const struct series *s)
+static void json_samples(FILE *out, const char *key, const struct series *s)
 {
-	fputs("\"samples\": [", out);
+	fprintf(out, "\"%s\": [", key);
 	for (unsigned int i = 0; i < s->n; i++)
 		fprintf(out, "%s%.8g", i ? ", " : "", s->at[i]);
 	putc(']', out);
@@ -258,8 +315,52 @@ static void json_row(FILE *out, const struct kept *k)
 	for (unsigned int i = 0; i < row->n_extras; i++)
 		json_number(out, row->extras[i].name, row->extras[i].figure, true);
 	fprintf(out, "\"checked\": %s, ", row->checked ? "true" : "false");
-	json_samples(out, &row->ns);
+	if (row->p50.n) {
+		json_samples(out, "p50_samples", &row->p50);
+		fputs(", ", out);
+		json_samples(out, "p99_samples", &row->p99);
+		fputs(", ", out);
+		json_samples(out, "p999_samples", &row->p999);
+		fputs(", ", out);
+	}
+	json_samples(out, "samples", &row->ns);
 	putc('}', out);
+}
+
+static void json_sets(FILE *out)
+{
+	fputs("\"datasets\": [\n", out);
+	for (unsigned int i = 0; i < sets.n; i++) {
+		const struct known *set = &sets.at[i];
+
+		fputs("    {", out);
+		json_word(out, "name", set->name);
+		json_number(out, "gap_bits", set->gap_bits, true);
+		json_number(out, "value_bits", set->value_bits, true);
+		json_number(out, "bytes_bar", (set->gap_bits + set->value_bits + 8) / 8, true);
+		fprintf(out, "\"runs\": %zu, \"keys\": %" PRIu64 "}%s\n", set->runs, set->keys,
+			i + 1 < sets.n ? "," : "");
+	}
+	fputs("  ],\n  ", out);
+}
+
+/* "whole": answers with the whole run around a key, or the whole hole. */
+static void json_structures(FILE *out, const struct config *cfg)
+{
+	char slug[SLUG_BYTES];
+
+	fputs("\"structures\": [\n", out);
+	for (unsigned int i = 0; i < cfg->n_peers; i++) {
+		const struct peer_ops *ops = cfg->peers[i];
+
+		peer_slug(ops->name, slug);
+		fputs("    {", out);
+		json_word(out, "name", slug);
+		json_word(out, "about", ops->about);
+		fprintf(out, "\"whole\": %s}%s\n", ops->bare || ops->single_key ? "false" : "true",
+			i + 1 < cfg->n_peers ? "," : "");
+	}
+	fputs("  ],\n  ", out);
 }
 
 static void write_json(FILE *out, const struct config *cfg)
@@ -273,8 +374,11 @@ static void write_json(FILE *out, const struct config *cfg)
 		m->cache_bytes);
 	json_word(out, "lindex", lindex_version());
 	json_word(out, "commit", m->commit);
-	fprintf(out, "\"seed\": %" PRIu64 ", \"rounds\": %u, \"quick\": %s,\n  \"rows\": [\n",
-		cfg->seed, cfg->rounds, cfg->quick ? "true" : "false");
+	fprintf(out, "\"seed\": %" PRIu64 ", \"rounds\": %u, \"quick\": %s,\n  ", cfg->seed,
+		cfg->rounds, cfg->quick ? "true" : "false");
+	json_sets(out);
+	json_structures(out, cfg);
+	fputs("\"rows\": [\n", out);
 	for (size_t i = 0; i < rows.n; i++) {
 		json_row(out, &rows.at[i]);
 		fputs(i + 1 < rows.n ? ",\n" : "\n", out);
@@ -360,15 +464,18 @@ static void write_file(const char *path, const struct config *cfg,
 		reject("%s: cannot write: %s", path, strerror(errno));
 }
 
-unsigned int rows_write(const struct config *cfg)
+void rows_write(const struct config *cfg)
+{
+	write_file(cfg->json, cfg, write_json);
+	write_file(cfg->csv, cfg, write_csv);
+}
+
+unsigned int rows_verdict(void)
 {
 	unsigned int wrong = 0;
 
-	rows_show();
 	for (size_t i = 0; i < rows.n; i++)
 		wrong += !rows.at[i].row.checked;
 	printf("\n%zu rows, %u with a wrong answer\n", rows.n, wrong);
-	write_file(cfg->json, cfg, write_json);
-	write_file(cfg->csv, cfg, write_csv);
 	return wrong;
 }

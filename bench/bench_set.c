@@ -27,20 +27,59 @@ void set_load(struct set *s, const struct config *cfg, const char *spec)
 	s->runs = (struct runs){ s->data.runs, s->data.n, s->data.n };
 	s->has_holes = find_holes(&s->runs);
 	s->rng.state = ~cfg->seed;
+	rows_dataset(s);
+}
+
+/* ---- Memory -------------------------------------------------------------------------------- */
+
+#define MANY   (1u << 22) /* runs, from which on memory is looked after */
+#define SAMPLE (1u << 16) /* runs that tell how much a structure takes */
+#define SPARED ((uint64_t)1 << 29)
+
+/* What a map of all runs will take, and a quarter more to build it. */
+static uint64_t wanted_bytes(const struct peer_ops *ops, const struct runs *runs)
+{
+	void *sample = ops->build(runs->at, SAMPLE);
+	double each = (double)ops->bytes(sample) / SAMPLE;
+
+	ops->free(sample);
+	return (uint64_t)(1.25 * each * (double)runs->n);
+}
+
+/* Two copies of the runs remain possible, for twins. */
+static bool has_room(const struct peer_ops *ops, const struct runs *runs)
+{
+	uint64_t there = machine_free_bytes();
+
+	return runs->n < MANY || !there ||
+	       wanted_bytes(ops, runs) + 2 * runs->n * sizeof(*runs->at) + SPARED < there;
+}
+
+/* ---- Maps ---------------------------------------------------------------------------------- */
+
+static void *build(const struct peer_ops *ops, const struct runs *runs, double *ns)
+{
+	uint64_t start = cpu_ns();
+	void *map = ops->build(runs->at, runs->n);
+
+	*ns = (double)(cpu_ns() - start) / (double)runs->n;
+	return map;
 }
 
 void set_build(struct set *s)
 {
+	s->limit = peer_limit.build(s->runs.at, s->runs.n);
 	for (unsigned int i = 0; i < s->cfg->n_peers; i++) {
 		const struct peer_ops *ops = s->cfg->peers[i];
 		const char *why = ops->refuses ? ops->refuses(s->runs.at, s->runs.n) : NULL;
 
+		if (!why && !has_room(ops, &s->runs))
+			why = "not enough memory";
 		if (why)
 			rows_note("%s: not here: %s", ops->name, why);
 		else
-			s->maps[i] = ops->build(s->runs.at, s->runs.n);
+			s->maps[i] = build(ops, &s->runs, &s->build_ns[i]);
 	}
-	s->limit = peer_limit.build(s->runs.at, s->runs.n);
 }
 
 void set_reset(struct set *s, unsigned int i)

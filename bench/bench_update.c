@@ -17,29 +17,37 @@
 
 enum what { STORE, CLEAR, LOOK };
 
-/** struct step - @run: what is stored; its first and last are what is cleared; its first is looked up. */
+/* A twin's answers for those that know whole runs, and those that know keys. */
+enum { WHOLE, SINGLE, STYLES };
+
+/**
+ * struct step -
+ * @run:  What is stored; its first and last are what is cleared; its first is looked up.
+ * @want: The answer to a lookup, as answer_sum(); 0 for the others.
+ */
 struct step {
 	enum what what;
 	struct lindex_run run;
+	uint64_t want[STYLES];
 };
-
-/* A twin's sums for those that know whole runs, and those that know keys. */
-enum { WHOLE, SINGLE, STYLES };
 
 /**
  * struct workload - What the steps of a round are drawn from.
  * @keys:  Mapped keys, drawn anew each round. @at: how many are used.
  * @head:  The next value. @end: the next key of an append.
  * @steps: @n of them.
+ * @limit: As many lookups at places drawn once; each round measures it again.
  */
 struct workload {
 	struct set *s;
+	const char *op;
 	const struct kind *kind;
 	struct twin twin;
 	uint64_t *keys, head, end;
 	size_t n, at;
 	struct step *steps;
-	uint64_t sums[STYLES];
+	uint64_t *places;
+	struct loop limit;
 };
 
 /**
@@ -75,7 +83,7 @@ static uint64_t draw_length(struct rng *rng)
 static struct step store_at(struct workload *w, uint64_t first)
 {
 	uint64_t len = draw_length(&w->s->rng), room = w->s->data.space - first;
-	struct step step = { STORE, { .first = first, .value = w->head, .step = 1 } };
+	struct step step = { STORE, { .first = first, .value = w->head, .step = 1 }, { 0 } };
 
 	len = len < room ? len : room ? room : 1;
 	step.run.last = first + len - 1;
@@ -106,7 +114,7 @@ static struct step draw_hot(struct workload *w, size_t i)
 
 static struct step draw_append(struct workload *w, size_t i)
 {
-	struct step step = { STORE, { .first = w->end, .value = w->head, .step = 1 } };
+	struct step step = { STORE, { .first = w->end, .value = w->head, .step = 1 }, { 0 } };
 	uint64_t len = draw_length(&w->s->rng);
 
 	(void)i;
@@ -139,7 +147,7 @@ static struct step draw_oscillation(struct workload *w, size_t i)
 {
 	const struct runs *runs = &w->s->runs;
 	size_t left = find_boundary(runs), right = left + 1 < runs->n ? left + 1 : left;
-	struct step step = { STORE, runs->at[right] };
+	struct step step = { STORE, runs->at[right], { 0 } };
 
 	if (step.run.last - step.run.first > 3)
 		step.run.last = step.run.first + 3;
@@ -165,14 +173,14 @@ static const struct kind kinds[] = {
 	{ "oscillation", 0, draw_oscillation },
 };
 
-static void look(struct workload *w, const struct step *step)
+static void look(const struct workload *w, struct step *step)
 {
 	struct lindex_run whole, one;
 
 	twin_lookup(&w->twin, step->run.first, &whole);
 	one = key_run(&whole, step->run.first);
-	w->sums[WHOLE] += answer_sum(&whole, step->run.first);
-	w->sums[SINGLE] += answer_sum(&one, step->run.first);
+	step->want[WHOLE] = answer_sum(&whole, step->run.first);
+	step->want[SINGLE] = answer_sum(&one, step->run.first);
 }
 
 static void draw_round(struct workload *w)
@@ -180,12 +188,11 @@ static void draw_round(struct workload *w)
 	free(w->keys);
 	w->keys = keys_drawn(w->s, DIST_KEY, w->n);
 	w->at = 0;
-	memset(w->sums, 0, sizeof(w->sums));
 	for (size_t i = 0; i < w->n; i++) {
 		struct step *step = &w->steps[i];
 
 		if (rng_below(&w->s->rng, 100) < w->kind->looks)
-			*step = (struct step){ LOOK, { .first = w->keys[w->at++] } };
+			*step = (struct step){ LOOK, { .first = w->keys[w->at++] }, { 0 } };
 		else
 			*step = w->kind->draw(w, i);
 		if (step->what == LOOK)
@@ -199,20 +206,22 @@ static void draw_round(struct workload *w)
 
 /* ---- A round of one structure -------------------------------------------------------------- */
 
-static inline uint64_t take_step(const struct runner *r, const struct step *step)
+/* Return: whether a lookup was answered wrongly. */
+static inline bool take_step(const struct runner *r, const struct step *step)
 {
 	struct lindex_run run;
 
 	switch (step->what) {
 	case STORE:
 		r->ops->overwrite(r->map, &step->run);
-		return 0;
+		return false;
 	case CLEAR:
 		r->ops->remove(r->map, step->run.first, step->run.last);
-		return 0;
+		return false;
 	default:
 		r->ops->lookup(r->map, step->run.first, &run);
-		return answer_sum(&run, step->run.first);
+		return answer_sum(&run, step->run.first) !=
+		       step->want[r->ops->single_key ? SINGLE : WHOLE];
 	}
 }
 
@@ -239,25 +248,30 @@ static double run_round(void *state)
 {
 	struct runner *r = state;
 	size_t half = r->w->n / 2;
-	uint64_t start = cpu_ns(), sum = 0, ns;
+	uint64_t start = cpu_ns(), ns;
+	bool wrong = false;
 
 	for (size_t i = 0; i < half; i++)
-		sum += take_step(r, &r->w->steps[i]);
+		wrong |= take_step(r, &r->w->steps[i]);
 	ns = cpu_ns() - start;
 	for (size_t i = half; i < r->w->n; i++) {
 		uint64_t before = now_ns(), took;
 
-		sum += take_step(r, &r->w->steps[i]);
+		wrong |= take_step(r, &r->w->steps[i]);
 		took = now_ns() - before;
 		r->latency[i - half] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
 	}
 	add_tail(r, r->w->n - half);
-	series_add(&r->row.ns, (double)ns / (double)half,
-		   sum == r->w->sums[r->ops->single_key ? SINGLE : WHOLE]);
+	series_add(&r->row.ns, (double)ns / (double)half, !wrong);
 	return (double)ns * 1e-9;
 }
 
 /* ---- A kind of them ------------------------------------------------------------------------ */
+
+static const char *dist_of(const struct kind *kind)
+{
+	return kind->looks ? dist_names[DIST_KEY] : "";
+}
 
 static bool takes_part(const struct workload *w, unsigned int i)
 {
@@ -289,12 +303,35 @@ static void begin(struct workload *w, struct runner *runners)
 			continue;
 		set_reset(w->s, i);
 		*r = (struct runner){ .w = w, .ops = w->s->cfg->peers[i], .map = w->s->maps[i] };
-		r->row = row_of(w->s, r->ops->name, "update", w->kind->name,
-				w->kind->looks ? dist_names[DIST_KEY] : "");
+		r->row = row_of(w->s, r->ops->name, w->op, w->kind->name, dist_of(w->kind));
 		r->latency = grab(w->n * sizeof(*r->latency));
 		snprintf(name, sizeof(name), "update/%s", r->ops->name);
 		gbench_add(name, run_round, r);
 	}
+}
+
+static void add_limit(struct workload *w)
+{
+	size_t n = w->n + loop_warm(w->n);
+	uint64_t *keys = keys_drawn(w->s, DIST_KEY, n);
+
+	w->places = keys_places(&w->s->runs, keys, n);
+	free(keys);
+	w->limit = (struct loop){
+		.ops = &peer_limit, .map = w->s->limit, .keys = w->places, .n = w->n
+	};
+	w->limit.want = limit_sum(&w->limit);
+	loop_add(&w->limit, "update");
+}
+
+static void report_limit(const struct workload *w)
+{
+	struct row row = row_of(w->s, peer_limit.name, w->op, w->kind->name, dist_of(w->kind));
+
+	row.ns = w->limit.ns;
+	row.limit = &w->limit.ns;
+	row.checked = !row.ns.wrong;
+	rows_add(&row);
 }
 
 static const struct series *absl_of(const struct set *s, const struct runner *runners)
@@ -321,9 +358,11 @@ static void finish(struct workload *w, struct runner *runners)
 			r->row.checked &= !lindex_check(peer_lindex_index(r->map), NULL);
 		r->row.bytes = now.n ? (double)r->ops->bytes(r->map) / (double)now.n : 0;
 		r->row.absl = absl_of(w->s, runners);
+		r->row.limit = &w->limit.ns;
 		rows_add(&r->row);
 		free(r->latency);
 	}
+	report_limit(w);
 	runs_free(&now);
 	rows_show();
 }
@@ -339,9 +378,11 @@ static size_t steps_for(const struct set *s)
 	return n < 200 ? 200 : (size_t)n;
 }
 
-static void measure(struct set *s, const struct kind *kind)
+static void measure(struct set *s, const char *op, const struct kind *kind)
 {
-	struct workload w = { .s = s, .kind = kind, .head = LOG_BEGIN, .n = steps_for(s) };
+	struct workload w = {
+		.s = s, .op = op, .kind = kind, .head = LOG_BEGIN, .n = steps_for(s)
+	};
 	struct runner runners[PEERS_MAX] = { { .w = NULL } };
 
 	w.end = s->runs.at[s->runs.n - 1].last + 1;
@@ -352,6 +393,7 @@ static void measure(struct set *s, const struct kind *kind)
 	twin_init(&w.twin, &s->runs);
 	w.steps = grab(w.n * sizeof(*w.steps));
 	begin(&w, runners);
+	add_limit(&w);
 	for (unsigned int r = 0; r < s->cfg->rounds; r++) {
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "\r%s: round %u of %u ", kind->name, r + 1, s->cfg->rounds);
@@ -365,11 +407,17 @@ static void measure(struct set *s, const struct kind *kind)
 	twin_free(&w.twin);
 	free(w.steps);
 	free(w.keys);
+	free(w.places);
+}
+
+void overwrites_measure(struct set *s, const char *op)
+{
+	measure(s, op, &kinds[0]);
 }
 
 void verb_update(struct set *s)
 {
 	set_build(s);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		measure(s, &kinds[i]);
+		measure(s, "update", &kinds[i]);
 }

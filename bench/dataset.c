@@ -78,6 +78,8 @@ static int load(struct loading *l, const char *spec)
 	l->what = spec;
 	if (is_text(spec))
 		return load_text(l);
+	if (ends_with(spec, "_uint64")) /* as SOSD names its files */
+		return load_sosd(l);
 	return refuse(l->why, EINVAL,
 		      "expected gen:KIND, FILE.runs, FILE.runs.zst, fiemap:PATH, pagemap:PID or "
 		      "sosd:FILE, found \"%s\"",

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "number.h"
+
 #define DEFAULT_RUNS 1000000u
 #define MOST_RUNS    (UINT64_C(1) << 30)
 #define WORD_BYTES   32u

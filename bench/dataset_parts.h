@@ -39,16 +39,6 @@ const char *shown(const char *path);
 
 bool ends_with(const char *text, const char *end);
 
-/* ---- dataset_number.c: all of @text is a number that fits, without sign or spaces ----------- */
-
-bool number_dec(const char *text, uint64_t *n);
-
-/* Digits may follow "0x". */
-bool number_hex(const char *text, uint64_t *n);
-
-/* A decimal one that k, M or G multiplies by a power of 1000. */
-bool number_scaled(const char *text, uint64_t *n);
-
 /* ---- The sources: each returns 0 or -errno and says why --------------------------------------- */
 
 int load_generated(struct loading *l); /* dataset_gen.c */

@@ -51,7 +51,7 @@ compile()
 
 mkdir -p "$build"
 [[ -f $tree/.from && $(<"$tree/.from") == "$(readlink -f "$archive")" ]] || unpack
-if [[ ! -f $so || -n $(find "$here" "$tree/.from" -newer "$so" -print -quit) ]]; then
+if [[ ! -f $so || -n $(find "$here"/{kernel,peer.h,kernel_peers.sh} "$tree/.from" -newer "$so" -print -quit) ]]; then
 	compile || { say "left out, they do not compile: $archive"; exit 1; }
 fi
 say "$so, from $(basename "$archive")"

@@ -42,43 +42,57 @@ static void flush(size_t bytes)
 	__asm__ volatile("" : : "r"(sum));
 }
 
-static double run_hot(struct loop *loop, lookups_fn lookups)
+static void warm_up(const struct loop *loop, lookups_fn lookups)
 {
-	uint64_t start, sum, ns;
+	uint64_t sum = lookups(loop->map, loop->keys + loop->n, loop_warm(loop->n));
 
-	sum = lookups(loop->map, loop->keys + loop->n, loop_warm(loop->n));
 	__asm__ volatile("" : : "r"(sum));
-	start = cpu_ns();
-	sum = lookups(loop->map, loop->keys, loop->n);
-	ns = cpu_ns() - start;
-	series_add(&loop->ns, (double)ns / (double)loop->n, sum == loop->want);
-	return (double)ns * 1e-9;
 }
 
-/* A chain starts anew after each flush; twin_sum() knows. */
-static double run_flushed(struct loop *loop, lookups_fn lookups)
+static int compare(const void *a, const void *b)
 {
-	uint64_t sum = 0, ns = 0;
+	double x = *(const double *)a, y = *(const double *)b;
 
-	for (size_t i = 0; i < loop->n; i += FLUSH_LOOKUPS) {
-		size_t n = loop->n - i < FLUSH_LOOKUPS ? loop->n - i : FLUSH_LOOKUPS;
-		uint64_t start;
+	return (x > y) - (x < y);
+}
 
-		flush(loop->flush);
+static double median_of(double *at, size_t n)
+{
+	qsort(at, n, sizeof(*at), compare);
+	return (at[(n - 1) / 2] + at[n / 2]) / 2;
+}
+
+/* Return: seconds, of all that was timed. */
+static double run_slices(struct loop *loop, lookups_fn lookups)
+{
+	size_t slice = loop_slice(loop), slices = 0;
+	double *each = grab((loop->n / slice + 1) * sizeof(*each));
+	uint64_t sum = 0, all = 0;
+
+	for (size_t i = 0; i < loop->n; i += slice) {
+		size_t n = loop->n - i < slice ? loop->n - i : slice;
+		uint64_t start, ns;
+
+		if (loop->flush)
+			flush(loop->flush);
 		start = cpu_ns();
 		sum += lookups(loop->map, loop->keys + i, n);
-		ns += cpu_ns() - start;
+		ns = cpu_ns() - start;
+		each[slices++] = (double)ns / (double)n;
+		all += ns;
 	}
-	series_add(&loop->ns, (double)ns / (double)loop->n, sum == loop->want);
-	return (double)ns * 1e-9;
+	series_add(&loop->ns, median_of(each, slices), sum == loop->want);
+	free(each);
+	return (double)all * 1e-9;
 }
 
 static double loop_run(void *state)
 {
 	struct loop *loop = state;
 
-	return loop->flush ? run_flushed(loop, function_of(loop)) :
-			     run_hot(loop, function_of(loop));
+	if (!loop->flush)
+		warm_up(loop, function_of(loop));
+	return run_slices(loop, function_of(loop));
 }
 
 void loop_add(struct loop *loop, const char *op)
@@ -121,38 +135,69 @@ static bool answers(const struct peer_ops *ops, const void *map, const struct li
 	return run_equal(&want, &got);
 }
 
-void loop_check(struct loop *loop, const struct runs *runs, size_t n)
+struct lindex_run *twin_answers(const struct runs *runs, const uint64_t *keys, size_t n)
 {
-	struct lindex_run want;
+	struct lindex_run *truth = grab(n * sizeof(*truth));
 
-	for (size_t i = 0; loop->ops->lookup && i < n; i++) {
-		runs_lookup(runs, loop->keys[i], &want);
-		loop->ns.wrong |= !answers(loop->ops, loop->map, &want, loop->keys[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		runs_lookup(runs, keys[i], &truth[i]);
+	return truth;
 }
 
-static bool chain_starts(const struct loop *loop, size_t i)
+void loop_compare(struct loop *loop, const struct lindex_run *truth)
 {
-	return loop->flush && i % FLUSH_LOOKUPS == 0;
+	for (size_t i = 0; loop->ops->lookup && i < loop->n; i++)
+		loop->ns.wrong |= !answers(loop->ops, loop->map, &truth[i], loop->keys[i]);
 }
 
-uint64_t twin_sum(const struct runs *runs, const struct loop *loop)
+void loop_check(struct loop *loop, const struct runs *runs)
 {
+	struct lindex_run *truth = twin_answers(runs, loop->keys, loop->n);
+
+	loop_compare(loop, truth);
+	free(truth);
+}
+
+uint64_t *twin_sums(const struct runs *runs, const struct loop *loop, size_t part)
+{
+	uint64_t *sums = grab((loop->n / part + 1) * sizeof(*sums)), value = 0;
 	struct lindex_run run, answer;
-	uint64_t sum = 0, value = 0;
 
+	memset(sums, 0, (loop->n / part + 1) * sizeof(*sums));
 	for (size_t i = 0; i < loop->n; i++) {
 		uint64_t key = loop->keys[i];
 
 		if (loop->mode == LOOP_CHAIN)
-			key = chain_next(key, chain_starts(loop, i) ? 0 : value);
+			key = chain_next(key, i % part ? value : 0);
 		runs_lookup(runs, key, &run);
 		value = lindex_value(&run, key);
 		answer = answer_of(loop->ops, &run, key);
-		sum += loop->ops->bare ? bare_sum(run.first, run.value, key) :
-					 answer_sum(&answer, key);
+		sums[i / part] += loop->ops->bare ? bare_sum(run.first, run.value, key) :
+						    answer_sum(&answer, key);
 	}
+	return sums;
+}
+
+uint64_t twin_sum(const struct runs *runs, const struct loop *loop)
+{
+	size_t part = loop_slice(loop);
+	uint64_t *sums = twin_sums(runs, loop, part), sum = 0;
+
+	for (size_t i = 0; i * part < loop->n; i++)
+		sum += sums[i];
+	free(sums);
 	return sum;
+}
+
+void loop_compare_parts(struct loop *loop, const uint64_t *sums, size_t part)
+{
+	lookups_fn lookups = function_of(loop);
+
+	for (size_t i = 0; i < loop->n; i += part) {
+		size_t n = loop->n - i < part ? loop->n - i : part;
+
+		loop->ns.wrong |= lookups(loop->map, loop->keys + i, n) != sums[i / part];
+	}
 }
 
 /* Pair i of the limit is {i, i}. */
@@ -162,7 +207,7 @@ uint64_t limit_sum(const struct loop *loop)
 
 	for (size_t i = 0; i < loop->n; i++) {
 		if (loop->mode == LOOP_CHAIN)
-			at = chain_next(loop->keys[i], chain_starts(loop, i) ? 0 : at);
+			at = chain_next(loop->keys[i], i % loop_slice(loop) ? at : 0);
 		else
 			at = loop->keys[i];
 		sum += 2 * at;

@@ -2,6 +2,7 @@
 #include "machine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,20 +32,19 @@ static void find_line_in(const char *path, const char *word, char *text)
 		fclose(in);
 }
 
-static void find_commit(char *text)
+uint64_t machine_free_bytes(void)
 {
-	FILE *git = popen("git describe --always --dirty --abbrev=12 2>/dev/null", "r");
+	char text[MACHINE_TEXT];
 
-	find_line(git, "", text);
-	if (git)
-		pclose(git);
+	find_line_in("/proc/meminfo", "MemAvailable", text);
+	return strtoull(text, NULL, 10) * 1024;
 }
 
 void machine_look(struct machine *m)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN), cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
 
-	find_commit(m->commit);
+	snprintf(m->commit, sizeof(m->commit), "%s", machine_commit);
 	find_line_in("/proc/cpuinfo", "model name", m->cpu);
 	find_line_in("/sys/kernel/mm/transparent_hugepage/enabled", "", m->pages);
 	m->cores = cores > 0 ? (unsigned int)cores : 1;

@@ -22,4 +22,10 @@ struct machine {
 
 void machine_look(struct machine *m);
 
+/** machine_free_bytes() - Memory that programs may still take; 0: unknown. */
+uint64_t machine_free_bytes(void);
+
+/* The commit that was built: commit.cmake. */
+extern const char machine_commit[];
+
 #endif

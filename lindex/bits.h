@@ -32,21 +32,19 @@ static LINDEX_ALWAYS_INLINE uint64_t lindex_get_bits(const uint8_t *p, uint32_t 
 	return v & lindex_mask(width);
 }
 
-/* Write the field. The bits must be zero before. Touches only bytes that the field is in. */
-static inline void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width, uint64_t v)
+/*
+ * Write the field: @v < 2^width, its bits zero before. Like a read it may touch, but does not change, 8 bytes
+ * past the byte that @bit is in.
+ */
+static LINDEX_ALWAYS_INLINE void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width,
+						 uint64_t v)
 {
 	uint8_t *q = p + (bit >> 3);
-	unsigned int shift = bit & 7, left = width;
+	unsigned int shift = bit & 7;
 
-	while (left) {
-		unsigned int take = 8 - shift < left ? 8 - shift : left;
-
-		*q = (uint8_t)(*q | (uint8_t)((v & lindex_mask(take)) << shift));
-		v >>= take;
-		left -= take;
-		shift = 0;
-		q++;
-	}
+	lindex_st64(q, lindex_ld64(q) | v << shift);
+	if (lindex_unlikely(shift + width > 64))
+		q[8] = (uint8_t)(q[8] | v >> (64 - shift));
 }
 
 static inline uint64_t lindex_min64(uint64_t a, uint64_t b)

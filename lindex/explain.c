@@ -10,7 +10,12 @@
 
 struct touched {
 	uintptr_t line[LINES_SEEN];
+	uint64_t offset[LINES_SEEN]; /* of the line in the arena */
+	uint8_t level[LINES_SEEN];
 	uint32_t lines, ops, window, depth;
+	/* The node that the walk is at: */
+	const struct lindex_node *node;
+	uint32_t node_ref, node_level;
 };
 
 static LINDEX_NOINLINE void touch(struct touched *t, const void *p, size_t len)
@@ -24,8 +29,12 @@ static LINDEX_NOINLINE void touch(struct touched *t, const void *p, size_t len)
 	for (; line <= last; line++) {
 		for (i = 0; i < t->lines && t->line[i] != line; i++)
 			;
-		if (i == t->lines && t->lines < LINES_SEEN)
-			t->line[t->lines++] = line;
+		if (i < t->lines || t->lines == LINES_SEEN)
+			continue;
+		t->offset[i] = (uint64_t)t->node_ref * LINDEX_UNIT_BYTES +
+			       (line * LINDEX_UNIT_BYTES - (uintptr_t)t->node);
+		t->level[i] = (uint8_t)t->node_level;
+		t->line[t->lines++] = line;
 	}
 }
 
@@ -75,6 +84,9 @@ static int explain_walk(struct touched *t, const struct lindex *ix, uint64_t key
 		return lindex_slot_lookup(&ix->slot[ref], key, run);
 	for (;; level--) {
 		node = node_of(ix, ref, level, &err);
+		t->node = node;
+		t->node_ref = ref;
+		t->node_level = level;
 		if (!node || !level)
 			break;
 		in = (const struct lindex_inner *)node;
@@ -93,22 +105,46 @@ static int explain_walk(struct touched *t, const struct lindex *ix, uint64_t key
 	return err;
 }
 
-int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
-		   struct lindex_cert *out)
+static int explain(const struct lindex *ix, uint64_t key, struct lindex_run *run, struct touched *t)
 {
 	struct lindex_run found;
-	struct touched t;
 	int err;
 
-	t.lines = t.ops = t.window = t.depth = 0;
-	err = explain_walk(&t, ix, key, &found);
+	t->lines = t->ops = t->window = t->depth = 0;
+	err = explain_walk(t, ix, key, &found);
 	if (err && err != -ENOENT)
 		return err;
 	if (key < found.first || key > found.last)
 		return -EUCLEAN;
 	*run = found;
+	return err;
+}
+
+int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
+		   struct lindex_cert *out)
+{
+	struct touched t;
+	int err = explain(ix, key, run, &t);
+
+	if (err && err != -ENOENT)
+		return err;
 	*out = (struct lindex_cert){
 		.lines = t.lines, .ops = t.ops, .window = t.window, .depth = t.depth
 	};
+	return err;
+}
+
+int lindex_trace(const struct lindex *ix, uint64_t key, struct lindex_run *run,
+		 struct lindex_touch *touches, size_t max, size_t *n)
+{
+	struct touched t;
+	int err = explain(ix, key, run, &t);
+	uint32_t i;
+
+	if (err && err != -ENOENT)
+		return err;
+	for (i = 0; i < t.lines && i < max; i++)
+		touches[i] = (struct lindex_touch){ .offset = t.offset[i], .level = t.level[i] };
+	*n = i;
 	return err;
 }

@@ -400,11 +400,9 @@ uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *ru
 
 #define PATCH_LINES 4u /* two that the change lies in, and a neighbour on either side */
 
-/* An entry of a line, taken out. */
+/* An entry of a line, taken out: what stays as it is need not be decoded. A hole's payload is zero. */
 struct lines_entry {
-	uint64_t first, value;
-	uint16_t tag;
-	uint8_t step, mapped;
+	uint64_t first, payload;
 };
 
 LINDEX_STATIC_ASSERT((2 * PATCH_LINES * LINES_CAP_MAX + 2) * sizeof(struct lines_entry) <=
@@ -438,13 +436,34 @@ static uint64_t lines_start(const struct lines_view *v, uint32_t i)
 	return v->base + lines_get(v->dir + (size_t)i * v->l->dw, v->l->dw);
 }
 
-static bool lines_joins(const struct lines_entry *a, const struct lines_entry *b)
+static bool lines_mapped(const struct lines_view *v, const struct lines_entry *e)
 {
-	if (!a->mapped || !b->mapped)
-		return a->mapped == b->mapped; /* two holes are one */
-	return a->tag == b->tag && a->step == b->step &&
-	       lindex_value_follows(a->value + (a->step ? b->first - 1 - a->first : 0), a->step,
-				    b->value);
+	return e->payload & lindex_mask(v->l->vw);
+}
+
+static uint8_t lines_step(const struct lines_view *v, const struct lines_entry *e)
+{
+	const struct lindex_lines *l = v->l;
+
+	return (uint8_t)(l->sw ? e->payload >> (l->vw + l->tw) & 1 : v->uniform_step);
+}
+
+/* Of a mapped one, at @key, which it covers. */
+static uint64_t lines_value(const struct lines_view *v, const struct lines_entry *e, uint64_t key)
+{
+	return lindex_from64(v->l->vbase) + (e->payload & lindex_mask(v->l->vw)) - 1 +
+	       (lines_step(v, e) ? key - e->first : 0);
+}
+
+/* Whether @a, up to @key - 1, and @b, from @key on, are one. */
+static bool lines_joins(const struct lines_view *v, const struct lines_entry *a,
+			const struct lines_entry *b, uint64_t key)
+{
+	if (!lines_mapped(v, a) || !lines_mapped(v, b))
+		return lines_mapped(v, a) == lines_mapped(v, b); /* two holes are one */
+	return !((a->payload ^ b->payload) >> v->l->vw) &&
+	       lindex_value_follows(lines_value(v, a, key - 1), lines_step(v, a),
+				    lines_value(v, b, key));
 }
 
 static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct lines_entry *e)
@@ -452,99 +471,127 @@ static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct li
 	const struct lindex_lines *l = v->l;
 	const uint8_t *line = v->line0 + (size_t)LINDEX_UNIT_BYTES * i;
 	uint32_t pw = lindex_lines_pw(l), bit = l->cap * l->kw * 8u, j;
-	uint64_t pad = lindex_mask(8u * l->kw), vbase = lindex_from64(l->vbase),
-		 start = lines_start(v, i);
-	uint64_t vmask = lindex_mask(l->vw), tmask = lindex_mask(l->tw);
+	uint64_t pad = lindex_mask(8u * l->kw), start = lines_start(v, i), mask = lindex_mask(pw);
 
 	for (j = 0; j < l->cap; j++, bit += pw) {
-		uint64_t key = lines_get(line + (size_t)j * l->kw, l->kw), w;
+		uint64_t key = lines_get(line + (size_t)j * l->kw, l->kw);
 		uint32_t byte = lindex_min32(bit >> 3, LINDEX_UNIT_BYTES - 8);
 
 		if (key == pad)
 			break;
-		w = lindex_ld64(line + byte) >> (bit - 8 * byte);
 		e[j].first = start + key;
-		e[j].mapped = (w & vmask) != 0;
-		e[j].value = vbase + (w & vmask) - 1;
-		w >>= l->vw;
-		e[j].tag = (uint16_t)(lindex_from16(l->tagbase) + (w & tmask));
-		e[j].step = (uint8_t)(l->sw ? w >> l->tw & 1 : v->uniform_step);
+		e[j].payload = lindex_ld64(line + byte) >> (bit - 8 * byte) & mask;
 	}
 	return j;
 }
 
-/* False if the leaf's widths cannot say it. */
-static bool lines_payload(const struct lines_view *v, const struct lines_entry *e,
+/* Of a run. False if the leaf's widths cannot say it. */
+static bool lines_payload(const struct lines_view *v, const struct lindex_run *run,
 			  uint64_t *payload)
 {
 	const struct lindex_lines *l = v->l;
-	uint64_t code = e->value - lindex_from64(l->vbase) + 1;
-	uint32_t tag = (uint32_t)e->tag - lindex_from16(l->tagbase);
+	uint64_t code = run->value - lindex_from64(l->vbase) + 1;
+	uint32_t tag = (uint32_t)run->tag - lindex_from16(l->tagbase);
 
-	*payload = 0;
-	if (!e->mapped)
-		return true;
-	if (e->value < lindex_from64(l->vbase) || !code || code > lindex_mask(l->vw) ||
-	    tag > lindex_mask(l->tw) || (!l->sw && e->step != v->uniform_step))
+	if (run->value < lindex_from64(l->vbase) || !code || code > lindex_mask(l->vw) ||
+	    tag > lindex_mask(l->tw) || (!l->sw && run->step != v->uniform_step))
 		return false;
 	*payload = code | (uint64_t)tag << l->vw;
 	if (l->sw)
-		*payload |= (uint64_t)e->step << (l->vw + l->tw);
+		*payload |= (uint64_t)run->step << (l->vw + l->tw);
+	return true;
+}
+
+/* What is left of @e from @key on, which it covers. False if the leaf's widths cannot say it. */
+static bool lines_cut(const struct lines_view *v, struct lines_entry *e, uint64_t key)
+{
+	uint64_t most = lindex_mask(v->l->vw), gone = key - e->first;
+
+	e->first = key;
+	if (!lines_mapped(v, e) || !lines_step(v, e))
+		return true;
+	if (gone > most - (e->payload & most))
+		return false;
+	e->payload += gone;
 	return true;
 }
 
 /*
  * e[0..n) with [mid->first, last] replaced by @mid, which begins behind e[0].first; last + 1 is covered
- * by e. Returns how many now: at most n + 2.
+ * by e, or behind the leaf's end, where @mid then is. Returns how many now: at most n + 2; 0: the leaf's widths
+ * cannot say what is left.
  */
-static uint32_t lines_splice(const struct lines_entry *e, uint32_t n, uint64_t last,
-			     const struct lines_entry *mid, struct lines_entry *out)
+static uint32_t lines_splice(const struct lines_view *v, const struct lines_entry *e, uint32_t n,
+			     uint64_t last, const struct lines_entry *mid, struct lines_entry *out)
 {
 	struct lines_entry tail;
 	uint32_t i, m = 0;
 
 	for (i = 0; i < n && e[i].first < mid->first; i++)
 		out[m++] = e[i];
-	if (!lines_joins(&out[m - 1], mid))
+	if (mid->first - 1 > v->end)
+		out[m++] = (struct lines_entry){ .first = v->end + 1 };
+	if (!lines_joins(v, &out[m - 1], mid, mid->first))
 		out[m++] = *mid;
+	if (last >= v->end)
+		return m;
 	while (i < n && e[i].first <= last + 1)
 		i++;
-	tail = e[i - 1]; /* covers last + 1 */
-	tail.value += tail.mapped && tail.step ? last + 1 - tail.first : 0;
-	tail.first = last + 1;
-	if (!lines_joins(&out[m - 1], &tail))
+	if (!lines_joins(v, &out[m - 1], &e[i - 1], last + 1)) { /* e[i - 1] covers last + 1 */
+		tail = e[i - 1];
+		if (!lines_cut(v, &tail, last + 1))
+			return 0;
 		out[m++] = tail;
+	}
 	for (; i < n; i++)
 		out[m++] = e[i];
 	return m;
 }
 
-/* Which lines hold [first - 1, last + 1]: *a to *b. False if those keys are not all inside the leaf. */
+/* Which lines hold [first - 1, last + 1], or what of it is inside the leaf: *a to *b. False if too many do. */
 static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t last, uint32_t *a,
 			   uint32_t *b)
 {
-	if (first <= v->base || last >= v->end)
+	if (first <= v->base)
 		return false;
 	for (*a = v->nlines - 1; lines_start(v, *a) > first - 1; --*a)
 		;
-	for (*b = *a; *b + 1 < v->nlines && lines_start(v, *b + 1) <= last + 1; ++*b)
+	for (*b = *a; *b + 1 < v->nlines && (last >= v->end || lines_start(v, *b + 1) <= last + 1);
+	     ++*b)
 		;
 	return *b - *a < 2;
 }
 
-/* Put e[0..n) into lines a..b of @copy, evenly. False if distances or widths do not allow it. */
+/* Which of e[k..n) go into the next of @lines lines: an even part; or, at the leaf's end, as many as it holds. */
+static uint32_t lines_part(const struct lindex_lines *l, const struct lines_entry *e, uint32_t k,
+			   uint32_t n, uint32_t lines, bool at_end)
+{
+	uint32_t to = k + (n - k) / lines;
+
+	if (!at_end)
+		return to;
+	to = lindex_min32(n, k + l->cap);
+	while (e[to - 1].first - e[k].first > lines_span_max(l->kw))
+		to--;
+	return to;
+}
+
+/* Put e[0..n) into lines a..b of @copy, at least one into each. False if distances or widths do not allow it. */
 static bool lines_refill(const struct lines_view *v, const struct lines_entry *e, uint32_t n,
-			 uint32_t a, uint32_t b, struct lindex_lines *copy)
+			 uint32_t a, uint32_t b, bool at_end, struct lindex_lines *copy)
 {
 	uint8_t *dir = (uint8_t *)copy + (v->dir - (const uint8_t *)v->l);
 	uint8_t *line = (uint8_t *)copy + (v->line0 - (const uint8_t *)v->l) +
 			(size_t)LINDEX_UNIT_BYTES * a;
 	uint32_t kw = copy->kw, keys = copy->cap * kw, pw = lindex_lines_pw(copy), i, j, k;
-	uint64_t payload, start;
+	uint64_t start;
 
 	for (i = a, k = 0; i <= b; i++, line += LINDEX_UNIT_BYTES) {
-		uint32_t to = n * (i - a + 1) / (b - a + 1);
+		uint32_t to;
 
+		if (k == n)
+			return false;
+		to = lines_part(copy, e, k, n, b - i + 1, at_end);
 		start = e[k].first;
 		if (lines_dw(start - v->base, 1) > copy->dw ||
 		    e[to - 1].first - start > lines_span_max(kw))
@@ -553,43 +600,49 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 		memset(line, 0, LINDEX_UNIT_BYTES);
 		memset(line, 0xff, keys);
 		for (j = 0; k < to; j++, k++) {
-			if (!lines_payload(v, &e[k], &payload))
-				return false;
 			lines_put(line + (size_t)j * kw, kw, e[k].first - start);
-			lines_put_payload(line, keys * 8 + j * pw, payload);
+			lines_put_payload(line, keys * 8 + j * pw, e[k].payload);
 		}
 	}
-	return true;
+	return k == n;
 }
 
 /**
  * lindex_lines_patch() - The update that needs no new packing: a few lines of a leaf change.
- * @old:  The leaf. @first, @last, @run: as for an update; @run NULL: remove.
- * @room: LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: old->units units, a sound leaf, on true.
- *         Scribbled on otherwise.
+ * @old:   The leaf. @first, @last, @run: as for an update; @run NULL: remove.
+ * @units: Of the copy: the leaf's, or one more for a line behind the last.
+ * @room:  LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: a sound leaf of @units, on true. Scribbled on
+ *         otherwise.
  *
- * The lines that the change lies in take it; if they are full, with a neighbour's help. False if the
- * change touches the leaf's ends, if its widths cannot say the new run, or if there is no room.
+ * The lines that the change lies in take it; if they are full, with a neighbour's help. A run that reaches
+ * or passes the leaf's end goes into the last line, or into a new one. False if the change touches the leaf's
+ * first key, or its end without a run; if its widths cannot say the new run; if there is no room, or too much.
  */
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
-			const struct lindex_run *run, void *room, struct lindex_lines *copy)
+			const struct lindex_run *run, uint32_t units, void *room,
+			struct lindex_lines *copy)
 {
 	struct lines_entry *in = room, *out = in + PATCH_LINES * LINES_CAP_MAX;
 	struct lines_entry mid = { .first = first };
-	uint32_t a, b, i, n, m;
-	uint64_t payload;
+	uint32_t a, b, i, n, m, more = units - old->head.units;
 	struct lines_view v;
+	bool at_end;
 
-	if (run)
-		mid = (struct lines_entry){ first, run->value, run->tag, run->step, 1 };
 	lines_open(old, &v);
-	if (!lines_affected(&v, first, last, &a, &b) || !lines_payload(&v, &mid, &payload))
+	at_end = last >= v.end;
+	if ((at_end ? !run : more) || !lines_affected(&v, first, last, &a, &b) ||
+	    (run && !lines_payload(&v, run, &mid.payload)) ||
+	    lindex_lines_dir_units(v.nlines + more, old->dw) !=
+		    lindex_lines_dir_units(v.nlines, old->dw) ||
+	    (old->dw == 2 && v.nlines + more > LINES_IN_HEAD))
 		return false;
 	for (;;) {
 		for (i = a, n = 0; i <= b; i++)
 			n += lines_take_out(&v, i, in + n);
-		m = lines_splice(in, n, last, &mid, out);
-		if (m >= b - a + 1 && m <= (b - a + 1) * old->cap)
+		m = lines_splice(&v, in, n, last, &mid, out);
+		if (!m)
+			return false;
+		if (at_end || (m >= b - a + 1 && m <= (b - a + 1) * old->cap))
 			break;
 		if (b - a + 1 == PATCH_LINES || v.nlines == b - a + 1)
 			return false;
@@ -599,6 +652,10 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 			a--;
 	}
 	memcpy(copy, old, (size_t)old->head.units * LINDEX_UNIT_BYTES);
+	copy->head.units = (uint8_t)units;
 	copy->head.n = lindex_to16((uint16_t)(lindex_node_n(&old->head) + m - n));
-	return lines_refill(&v, out, m, a, b, copy);
+	copy->head.aux = lindex_to16((uint16_t)(lindex_from16(old->head.aux) + more));
+	if (at_end)
+		copy->end = lindex_to64(last);
+	return lines_refill(&v, out, m, a, b + more, at_end, copy);
 }

@@ -132,7 +132,7 @@ void lindex_sparse_encode(const struct lindex_plan *plan, const struct lindex_ru
 		bit += p.vw;
 		lindex_put_bits(node, bit, p.tw, (uint64_t)(r->tag - p.tagbase));
 		bit += p.tw;
-		lindex_put_bits(node, bit, p.sw, r->step);
+		lindex_put_bits(node, bit, p.sw, p.sw ? r->step : 0);
 		bit += p.sw;
 	}
 }

@@ -574,6 +574,25 @@ LINDEX_API int lindex_dump(const struct lindex *ix, const struct lindex_sink *si
 LINDEX_API int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
 			      struct lindex_cert *touched);
 
+/**
+ * struct lindex_touch - A 64-byte line that a lookup reads.
+ * @offset: Of the line in the arena, in bytes: stable until the node is changed.
+ * @level:  Of its node: 0 is a leaf.
+ */
+struct lindex_touch {
+	uint64_t offset;
+	uint8_t level;
+};
+
+/**
+ * lindex_trace() - The lines that one lookup reads, in order: what simulators of caches ask for.
+ * @touches: Output, at most @max. @n: Output: how many. 0 where the runs are inline.
+ *
+ * Context: Reader. Return: as lindex_lookup().
+ */
+LINDEX_API int lindex_trace(const struct lindex *ix, uint64_t key, struct lindex_run *run,
+			    struct lindex_touch *touches, size_t max, size_t *n);
+
 #ifdef __cplusplus
 }
 #endif

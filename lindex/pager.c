@@ -380,15 +380,15 @@ int lindex_paged_grow(struct lindex_space *sp)
 
 /* ---- Load ------------------------------------------------------------------------------------------------------ */
 
-/* What is in a page that came from outside. Nodes retired before it was stored are free. */
+/* What is in a page that came from outside. Nodes retired before it was stored are free. The book changes if all is sound. */
 static int page_verify(struct lindex_space *sp, struct lindex_paged_buffer *buf,
 		       struct lindex_page *book)
 {
 	struct lindex_verify v = { .sp = sp };
+	uint64_t used = 0;
 	uint32_t at = 0;
+	uint8_t inner = 0;
 
-	book->used = 0;
-	book->inner = 0;
 	buf->starts = 0;
 	while (at < LINDEX_PAGE_UNITS) {
 		struct lindex_node *node = (struct lindex_node *)(buf->bytes +
@@ -405,12 +405,14 @@ static int page_verify(struct lindex_space *sp, struct lindex_paged_buffer *buf,
 		if (node->flags & LINDEX_NODE_RETIRED) {
 			memset(node, 0, (size_t)units * LINDEX_UNIT_BYTES);
 		} else {
-			book->used |= lindex_mask(units) << at;
+			used |= lindex_mask(units) << at;
 			buf->starts |= 1ull << at;
-			book->inner = node->level > 0;
+			inner = node->level > 0;
 		}
 		at += units;
 	}
+	book->used = used;
+	book->inner = inner;
 	return 0;
 }
 

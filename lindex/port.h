@@ -49,6 +49,7 @@
 #define lindex_unlikely(x)               unlikely(x)
 #define LINDEX_ALWAYS_INLINE             __always_inline
 #define LINDEX_NOINLINE                  noinline
+#define LINDEX_COLD                      __cold noinline /* seldom run: compiled for size */
 #define LINDEX_LINE_ALIGNED              __attribute__((aligned(64)))
 #define LINDEX_ALIGNED(n)                __aligned(n)
 #ifndef UINT64_MAX
@@ -210,6 +211,7 @@ void *memset(void *dst, int c, size_t n);
 #define lindex_unlikely(x)               __builtin_expect(!!(x), 0)
 #define LINDEX_ALWAYS_INLINE             inline __attribute__((always_inline))
 #define LINDEX_NOINLINE                  __attribute__((noinline))
+#define LINDEX_COLD                      __attribute__((cold, noinline)) /* seldom run: compiled for size */
 #define LINDEX_LINE_ALIGNED              __attribute__((aligned(64)))
 #define LINDEX_ALIGNED(n)                __attribute__((aligned(n)))
 

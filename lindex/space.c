@@ -49,9 +49,14 @@ static uint8_t largest_hole(uint64_t used)
 		f = g;
 		k = (uint8_t)(k * 2);
 	}
-	for (step = k / 2; step; step /= 2)
-		if (k + step <= 64 && hole_starts(used, (uint32_t)k + step))
+	/* f has the starts of holes of k units; two that overlap make a hole of k + step. */
+	for (step = k / 2; step; step /= 2) {
+		g = f & f >> step;
+		if (g) {
+			f = g;
 			k = (uint8_t)(k + step);
+		}
+	}
 	return k;
 }
 
@@ -211,7 +216,7 @@ static int lump_add(struct lindex_space *sp, uint32_t chunks)
 }
 
 /* More memory: a sixteenth of what there is, in a power of two of chunks; less if that is refused. */
-static int space_grow(struct lindex_space *sp)
+static LINDEX_COLD int space_grow(struct lindex_space *sp)
 {
 	uint32_t chunks = sp->pool->flags & LINDEX_POOL_HUGE ? LUMP_CHUNKS_MAX : 1;
 

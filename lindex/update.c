@@ -287,8 +287,8 @@ static const struct lindex_node *leaf_before(const struct update *u)
 }
 
 /* Most of s->runs[lo, hi), which are part of leaf @ref (or 0): laid anew, or with the line that they had. */
-static uint32_t fit_part(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref,
-			 struct lindex_plan *plan)
+static LINDEX_COLD uint32_t fit_part(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref,
+				     struct lindex_plan *plan)
 {
 	uint32_t m = lindex_leaf_fit_most(u->s->runs + lo, hi - lo, u->ix->leaf_units, plan), k;
 	const struct lindex_dense *old;
@@ -306,7 +306,7 @@ static uint32_t fit_part(struct update *u, uint32_t lo, uint32_t hi, uint32_t re
 }
 
 /* Leaves for a part of leaf @ref (or 0): one; if laid anew it does not fit where it did, as few as it takes (U3). */
-static int make_parts(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref)
+static LINDEX_COLD int make_parts(struct update *u, uint32_t lo, uint32_t hi, uint32_t ref)
 {
 	struct lindex_plan plan;
 	uint32_t m;
@@ -357,8 +357,8 @@ static int make_leaves(struct update *u)
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
 
 /* Runs of entry @i of @in, if there are few enough to be joined. 0: no. */
-static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, uint32_t i,
-			       uint32_t *ref)
+static LINDEX_COLD uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in,
+					   uint32_t i, uint32_t *ref)
 {
 	uint32_t child = lindex_inner_ref(in, i);
 
@@ -375,7 +375,7 @@ static uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in, 
 }
 
 /* If what is left is small, take a neighbour in, provided that the two fit well. */
-static void join_leaves(struct update *u)
+static LINDEX_COLD void join_leaves(struct update *u)
 {
 	struct cut *c = &u->cut[1];
 	struct lindex_run *runs = u->s->runs;
@@ -623,7 +623,7 @@ static int publish_tree(struct update *u)
 }
 
 /* Several fresh entries and no node above them: a new root. Terminal: it needs a node too. */
-static int grow_root(struct update *u)
+static LINDEX_COLD int grow_root(struct update *u)
 {
 	int err;
 
@@ -745,9 +745,23 @@ static int apply_tree(struct update *u)
 	return 0;
 }
 
+/* The ref of a patched copy of @old, of @units; 0: there is none. */
+static uint32_t patched(struct update *u, const struct lindex_node *old, uint32_t units)
+{
+	uint32_t ref = make(u, units, false);
+
+	if (ref &&
+	    !lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run, units,
+				u->s->patch, (struct lindex_lines *)lindex_node_at(u->sp, ref))) {
+		undo(u);
+		return 0;
+	}
+	return ref;
+}
+
 /*
- * The common case, short: the cut lies in one line of one leaf that has room for it, and nothing but
- * that leaf's ref changes above. False: do it the long way.
+ * The common case, short: the cut lies in one line of one leaf that has room for it, or gets one line more at
+ * its end, and nothing but that leaf's ref changes above. False: do it the long way.
  */
 static bool patch(struct update *u)
 {
@@ -758,14 +772,11 @@ static bool patch(struct update *u)
 	if (!u->levels || !old || old->kind != LINDEX_NODE_LINES ||
 	    shared_with_snapshot(u, &inner_at(u, c->left)->head))
 		return false;
-	ref = make(u, old->units, false);
+	ref = patched(u, old, old->units);
+	if (!ref && u->run && old->units < u->ix->leaf_units)
+		ref = patched(u, old, old->units + 1u);
 	if (!ref)
 		return false;
-	if (!lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run,
-				u->s->patch, (struct lindex_lines *)lindex_node_at(u->sp, ref))) {
-		undo(u);
-		return false;
-	}
 	lindex_node_at(u->sp, ref)->gen = lindex_to32(u->ix->gen);
 	lindex_node_at(u->sp, ref)->next = 0;
 	u->s->fresh[0].ref = ref;

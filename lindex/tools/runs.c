@@ -33,7 +33,8 @@ bool runs_same(const struct lindex_run *a, const struct lindex_run *b)
 static bool are_one(const struct lindex_run *a, const struct lindex_run *b)
 {
 	return a->last + 1 == b->first && a->tag == b->tag && a->step == b->step &&
-	       lindex_value(a, a->last) + a->step == b->value;
+	       lindex_value(a, a->last) + a->step == b->value &&
+	       (!a->step || b->value); /* no sequence goes from 2^64-1 to 0 */
 }
 
 int runs_append(struct run_list *list, const struct lindex_run *run)

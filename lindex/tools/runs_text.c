@@ -1,44 +1,108 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/*
- * Runs as text, one a line, ascending:
- *
- *     KEY VALUE LENGTH [TAG [STEP]]     # key and value hexadecimal, the others decimal
- *
- * LENGTH keys from KEY on have the values VALUE, VALUE + STEP, ... STEP is 1 unless it is 0.
- */
-#include "tool.h"
+#define _GNU_SOURCE
+#include "runs_text.h"
+
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELDS 5u
-#define QUOTED 40u /* characters of bad input that a complaint shows */
+#include "number.h"
 
+#define FIELDS     5u
+#define QUOTED     40u /* characters of bad input that a complaint shows */
+#define LINE_BYTES 65536u
+
+/* @last: where the last run ends, if there was @any. The bytes of @text from @at up to @end are not used up yet. */
 struct reader {
+	FILE *in;
 	const char *name;
-	uint64_t line;
+	char *why;
+	uint64_t line, last;
+	size_t at, end;
+	bool any, over;
+	char text[LINE_BYTES + 1];
 };
+
+__attribute__((format(printf, 2, 3))) static int refuse(const struct reader *r, const char *fmt,
+							...)
+{
+	int len = snprintf(r->why, RUNS_TEXT_WHY_BYTES, "%s:%" PRIu64 ": ", r->name, r->line);
+	va_list args;
+
+	va_start(args, fmt);
+	if (len >= 0 && len < RUNS_TEXT_WHY_BYTES)
+		(void)vsnprintf(r->why + len, RUNS_TEXT_WHY_BYTES - (size_t)len, fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
 
 static int unexpected(const struct reader *r, const char *expected, const char *found)
 {
-	char shown[QUOTED + 1];
+	char quoted[QUOTED + 1];
 	size_t n;
 
 	if (!found)
-		return complain("%s:%" PRIu64 ": expected %s, found the end of the line", r->name,
-				r->line, expected);
+		return refuse(r, "expected %s, found the end of the line", expected);
 	for (n = 0; found[n] && n < QUOTED; n++)
-		shown[n] = isprint((unsigned char)found[n]) ? found[n] : '?';
-	shown[n] = 0;
-	return complain("%s:%" PRIu64 ": expected %s, found \"%s\"%s", r->name, r->line, expected,
-			shown, found[n] ? "..." : "");
+		quoted[n] = isprint((unsigned char)found[n]) ? found[n] : '?';
+	quoted[n] = 0;
+	return refuse(r, "expected %s, found \"%s\"%s", expected, quoted, found[n] ? "..." : "");
 }
+
+/* ---- Lines ------------------------------------------------------------------------------------- */
+
+static int fill(struct reader *r)
+{
+	memmove(r->text, r->text + r->at, r->end - r->at);
+	r->end -= r->at;
+	r->at = 0;
+	if (r->end == LINE_BYTES) {
+		r->line++;
+		return refuse(r, "expected a line of less than %u bytes, found more", LINE_BYTES);
+	}
+	errno = 0;
+	r->end += fread(r->text + r->end, 1, LINE_BYTES - r->end, r->in);
+	if (ferror(r->in))
+		return errno ? -errno : -EIO;
+	r->over = feof(r->in);
+	return 0;
+}
+
+/* The next line, without its end; NULL after the last one. */
+static int next(struct reader *r, char **line)
+{
+	char *newline;
+	int err;
+
+	*line = NULL;
+	while (!(newline = memchr(r->text + r->at, '\n', r->end - r->at)) && !r->over) {
+		err = fill(r);
+		if (err)
+			return err;
+	}
+	if (!newline && r->at == r->end)
+		return 0;
+	r->line++;
+	*line = r->text + r->at;
+	if (!newline)
+		newline = r->text + r->end;
+	*newline = 0;
+	r->at = (size_t)(newline - r->text) + (newline < r->text + r->end);
+	if (strlen(*line) != (size_t)(newline - *line))
+		return refuse(r, "expected text, found a zero byte");
+	return 0;
+}
+
+/* ---- Runs -------------------------------------------------------------------------------------- */
 
 /* Cuts @line at blanks, in place. Returns how many fields there are; FIELDS + 1: too many. */
 static size_t split(char *line, char *field[FIELDS + 1])
 {
-	static const char blank[] = " \t\r\n";
+	static const char blank[] = " \t\r\v\f";
 	size_t n = 0;
 	char *rest;
 
@@ -86,75 +150,68 @@ static int parse(const struct reader *r, char **field, struct lindex_run *run)
 	return 0;
 }
 
-static int read_line(const struct reader *r, char *line, size_t len, struct run_list *list)
+static int read_line(struct reader *r, char *line, runs_text_fn add, void *ctx)
 {
 	char *field[FIELDS + 1], expected[64];
 	struct lindex_run run = { 0 };
-	int status;
+	int err;
 
-	if (strlen(line) != len)
-		return complain("%s:%" PRIu64 ": expected text, found a zero byte", r->name,
-				r->line);
 	if (split(line, field) == 0)
 		return 0;
-	status = parse(r, field, &run);
-	if (status)
-		return status;
-	if (list->n && run.first <= list->runs[list->n - 1].last) {
+	err = parse(r, field, &run);
+	if (err)
+		return err;
+	if (r->any && run.first <= r->last) {
 		snprintf(expected, sizeof(expected),
-			 "a key above 0x%" PRIx64 ", where the last run ends",
-			 list->runs[list->n - 1].last);
+			 "a key above 0x%" PRIx64 ", where the last run ends", r->last);
 		return unexpected(r, expected, field[0]);
 	}
-	return runs_append(list, &run) ? no_memory() : 0;
+	r->any = true;
+	r->last = run.last;
+	return add(ctx, &run);
 }
 
-static int read_lines(FILE *in, const char *name, struct run_list *list)
+int runs_text_read(FILE *in, const char *name, runs_text_fn add, void *ctx,
+		   char why[RUNS_TEXT_WHY_BYTES])
 {
-	struct reader r = { .name = name };
-	struct progress progress;
+	struct reader *r = malloc(sizeof(*r));
 	char *line = NULL;
-	size_t room = 0;
-	ssize_t len;
-	int status = 0;
+	int err;
 
-	progress_begin(&progress, "lines read");
-	while (!status && (len = getline(&line, &room, in)) >= 0) {
-		r.line++;
-		status = read_line(&r, line, (size_t)len, list);
-		progress_at(&progress, r.line);
-	}
-	progress_end(&progress);
-	if (!status && ferror(in))
-		status = complain("%s: cannot read: %s", name, strerror(errno));
-	free(line);
-	return status;
+	why[0] = 0;
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reader){ .in = in, .name = name, .why = why };
+	do {
+		err = next(r, &line);
+		if (!err && line)
+			err = read_line(r, line, add, ctx);
+	} while (!err && line);
+	free(r);
+	return err;
 }
 
-int runs_read(const char *path, struct run_list *list)
-{
-	FILE *in;
-	int status;
+/* ---- Out --------------------------------------------------------------------------------------- */
 
-	if (strcmp(path, "-") == 0)
-		return read_lines(stdin, "stdin", list);
-	in = fopen(path, "r");
-	if (!in)
-		return complain("%s: cannot open: %s", path, strerror(errno));
-	status = read_lines(in, path, list);
-	fclose(in);
-	return status;
+static void write_run(const struct lindex_run *run, FILE *out)
+{
+	fprintf(out, "%" PRIx64 " %" PRIx64 " %" PRIu64, run->first, run->value,
+		run->last - run->first + 1);
+	if (run->tag || !run->step)
+		fprintf(out, " %u", run->tag);
+	fputs(run->step ? "\n" : " 0\n", out);
 }
 
-void runs_write(const struct run_list *list, FILE *out)
+void runs_text_write(const struct lindex_run *run, FILE *out)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		const struct lindex_run *run = &list->runs[i];
+	struct lindex_run part = *run;
 
-		fprintf(out, "%" PRIx64 " %" PRIx64 " %" PRIu64, run->first, run->value,
-			run->last - run->first + 1);
-		if (run->tag || !run->step)
-			fprintf(out, " %u", run->tag);
-		fputs(run->step ? "\n" : " 0\n", out);
+	/* All keys there are: 2^64 is no length. */
+	if (run->last - run->first == UINT64_MAX) {
+		part.last--;
+		write_run(&part, out);
+		part.value = lindex_value(run, UINT64_MAX);
+		part.first = part.last = UINT64_MAX;
 	}
+	write_run(&part, out);
 }

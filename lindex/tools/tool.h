@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "number.h"
+
 #define STATUS_NO    1
 #define STATUS_WRONG 2
 
@@ -50,12 +52,6 @@ void progress_begin(struct progress *p, const char *what);
 void progress_at(struct progress *p, uint64_t n);
 void progress_end(struct progress *p);
 
-/* ---- number.c ---------------------------------------------------------------------------------- */
-
-/* All of @text is a number that fits, without sign or spaces. Hexadecimal digits may follow "0x". */
-bool number_dec(const char *text, uint64_t *n);
-bool number_hex(const char *text, uint64_t *n);
-
 /* ---- runs.c: sorted runs in an array: what is read and written, and the truth to compare with ------ */
 
 struct run_list {
@@ -75,7 +71,7 @@ int runs_remove(struct run_list *list, uint64_t first, uint64_t last);
 
 void runs_free(struct run_list *list);
 
-/* ---- runs_text.c: the text form ---------------------------------------------------------------- */
+/* ---- runs_file.c: the text form ---------------------------------------------------------------- */
 
 /* Both return a status. "-" reads stdin. */
 int runs_read(const char *path, struct run_list *list);
@@ -113,9 +109,6 @@ int complain_image(const char *path, int err, const struct lindex_reason *why);
 
 #define EXTENTS_MAX_FILES   20000u
 #define EXTENTS_MAX_SECONDS 30.0
-
-/* Tag of extents that are allocated and read as zeroes. */
-#define EXTENTS_UNWRITTEN 1u
 
 struct extents {
 	struct run_list list; /* file number << 32 | file block -> disk block */

@@ -23,26 +23,30 @@ version=$(sed -nE 's/^#define LINDEX_VERSION_(MAJOR|MINOR|PATCH) +//p' "$prefix/
 pc=$(find "$prefix" -name lindex.pc)
 libdir=$(dirname "$(dirname "$pc")")
 lib=${libdir#"$prefix"/}
+programs=(lindex-tool)
+[[ ! -x $build/bin/lindex-bench ]] || programs+=(lindex-bench)
 diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
+	./bin/lindex-bench
 	./bin/lindex-tool
+	./bin/vmmap
 	./include/lindex.h
-	./$lib/cmake/lindex/lindexConfig.cmake
-	./$lib/cmake/lindex/lindexConfigVersion.cmake
-	./$lib/cmake/lindex/lindexTargets.cmake
-	./$lib/cmake/lindex/lindexTargets-release.cmake
-	./$lib/liblindex.a
-	./$lib/liblindex.so
-	./$lib/liblindex.so.0
-	./$lib/liblindex.so.$version
-	./$lib/pkgconfig/lindex.pc
+	./include/vmmap.h
+	./share/man/man1/lindex-bench.1
 	./share/man/man1/lindex-tool.1
+	./share/man/man1/vmmap.1
+	$(for name in lindex vmmap; do
+		printf "./$lib/%s\n" cmake/$name/${name}{Config,ConfigVersion,Targets,Targets-release}.cmake \
+			lib$name.{a,so,so.0,so.$version} pkgconfig/$name.pc
+	done)
 	END
 ) || fail "installed files differ from what is expected (<: there, >: expected)"
 ! grep -rlE "$build|$tmp" "$prefix" --include='*.pc' --include='*.cmake' || fail "paths of this machine in installed files"
 echo "ok files"
 
-[[ $("$prefix/bin/lindex-tool" --version) == "lindex-tool $version" ]] || fail "lindex-tool has another version than lindex.h"
-echo "ok lindex-tool"
+for program in "${programs[@]}"; do
+	[[ $("$prefix/bin/$program" --version) == "$program $version" ]] || fail "$program has another version than lindex.h"
+	echo "ok $program"
+done
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 [[ $(pkg-config --modversion lindex) == "$version" ]] || fail "pkg-config has another version than lindex.h"

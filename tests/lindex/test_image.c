@@ -695,6 +695,38 @@ Test(damage, a_hole_beyond_its_fence_is_refused)
 	}
 }
 
+/* A lookup prefetches the line that a model names, so a model may not name one behind its leaf. */
+Test(damage, a_prefetch_behind_the_leaf_is_refused)
+{
+	static const struct forged_leaf leaf = {
+		"lines", lindex_lines_fit, 20, 10, FORGED_RUNS, 0
+	};
+	struct lindex_run runs[FORGED_RUNS];
+	struct lindex_reason why;
+	struct lindex_inner *root;
+	struct lindex_entry e;
+	struct forged f;
+	int rc;
+
+	draw_forged(&leaf, runs, FORGED_RUNS);
+	for (unsigned int lines = LINDEX_LINES_MAX; lines < 256; lines++) {
+		forge(&f, 1);
+		e = forge_leaf(&f, leaf.fit, runs, FORGED_RUNS);
+		forge_root(&f, &e, 1, FORGED_RUNS);
+		root = (struct lindex_inner *)(f.im.bytes + 2 * LINDEX_PAGE_BYTES);
+		root->lines = (uint8_t)lines;
+		image_fix_checksums(&f.im);
+		harness_step("lines", lines);
+		rc = lindex_certify(f.im.bytes, f.im.len, NULL, NULL, &why);
+		if (lines > LINDEX_LINES_MAX)
+			CHECK(rc == -EUCLEAN && why.found == lines, "%d: %s", rc,
+			      rc ? why.text : "");
+		else
+			CHECK(rc == 0, "%d: %s", rc, why.text);
+		image_destroy(&f.im);
+	}
+}
+
 /* A lookup that ends at a terminal run has touched something, too. */
 static void certify_terminals(uint32_t n, uint64_t gap)
 {

@@ -5,6 +5,7 @@
  * and amid other runs, so that small maps and trees see the same.
  */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cells.h"
@@ -435,4 +436,42 @@ Test(insert, appends_far_behind_the_end_and_removes_there)
 {
 	for (uint64_t seed = 0; seed < 24; seed++)
 		grow_far_behind_the_end(seed, seed % 2);
+}
+
+/*
+ * An append goes into the last leaf's last line, or begins a line: nothing is packed anew until the leaf is full.
+ * Appends leave holes, join the last run, or overwrite its end and go on.
+ */
+Test(insert, appends_write_one_node_as_a_rule)
+{
+	struct lindex_update_cost cost;
+	uint64_t nodes = 0, steps = 20000;
+	struct world w;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 17);
+	world_open(&w, NULL, 0, 0);
+	for (uint64_t step = 0, end = 1; step < steps; step++) {
+		uint64_t first = end + (rng_one_in(&rng, 3) ? 0 : rng_below(&rng, 3));
+		struct op op = { .run = RUN(first, first + rng_below(&rng, 9), rng_bits(&rng, 24),
+					    1, 0) };
+
+		if (w.twin.n && rng_one_in(&rng, 5))
+			op.run.first = rng_between(&rng, w.twin.runs[w.twin.n - 1].first, end);
+		if (w.twin.n && rng_one_in(&rng, 5))
+			op.run.value = lindex_value(&w.twin.runs[w.twin.n - 1], op.run.first);
+		harness_step("append", step);
+		world_do(&w, &op);
+		lindex_last_cost(w.ix, &cost);
+		nodes += cost.nodes_written;
+		end = op.run.last + 1;
+		if (step % 64 == 0) {
+			assert_sound(w.ix);
+			assert_same_around(w.ix, &w.twin, first);
+		}
+	}
+	assert_same(w.ix, &w.twin);
+	CHECK(nodes < steps + steps / 20, "%" PRIu64 " nodes for %" PRIu64 " appends", nodes,
+	      steps);
+	world_close(&w);
 }

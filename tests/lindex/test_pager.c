@@ -500,7 +500,7 @@ Test(pager, one_small_change_dirties_few_pages)
 	build(&p, SHAPE_LFS_AGED, 100000, &rng);
 	commit(&p);
 	cr_assert_eq(list_dirty(&p, pages), 0, "flushed");
-	for (uint64_t step = 0; step < 2000; step++) {
+	for (uint64_t step = 0; step < harness_longer(300); step++) {
 		uint64_t first = rng_below(&rng, 600000);
 		int64_t n;
 
@@ -1032,7 +1032,7 @@ Test(pager, noise_for_a_root_is_euclean_or_harmless)
 	build(&p, SHAPE_MIXTURE, 5000, &rng);
 	commit(&p);
 	good = p.root;
-	for (uint64_t step = 0; step < 3000; step++) {
+	for (uint64_t step = 0; step < harness_longer(300); step++) {
 		struct lindex *ix = NULL;
 		struct lindex_root bad = good;
 

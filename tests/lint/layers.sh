@@ -5,13 +5,14 @@
 #
 #   lindex/*            lindex's own headers, nothing else; <...> only in the files named below
 #   vmmap, fs-lfs       lindex.h; never each other
-#   fs-lfs/fuse, tools  lfs.h, libfuse;    vmmap/tools  vmmap.h, trace.h
-#   kernel              lindex and <linux/...>;    kernel/test  also the tests' harness
-#   bench, examples     public headers
+#   fs-lfs/fuse, tools  lfs.h, bdev.h, libfuse, the lock of an image (fuse/image.h);    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
+#   kernel              lindex and <linux/...>; kernel/test anything: it runs tests/ in there
+#   bench, examples     public headers; the data of bench also the readers of lindex/tools
 #   tests               anything
 
 . "$(dirname "$0")/lint.sh"
 
+readers='(fiemap|number|pagemap|runs_text)\.h' # of lindex/tools, for the data of bench
 public='lindex\.h|vmmap\.h|trace\.h|lfs\.h'
 
 # allowed FILE INCLUDE: INCLUDE with its quotes or brackets.
@@ -32,15 +33,17 @@ allowed()
 	lindex/*)
 		[[ $inc == \"* && $name != */* && -f lindex/$name ]] ;;
 	vmmap/tools/*)
-		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim)\.h$ || -f $dir/$name ]] ;;
+		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim|guest)\.h$ || -f $dir/$name ]] ;;
 	fs-lfs/fuse/* | fs-lfs/tools/*)
-		[[ $inc == \<* || $name == lfs.h || -f $dir/$name ]] ;;
+		[[ $inc == \<* || $name =~ ^(lfs|bdev|image)\.h$ || -f $dir/$name ]] ;;
 	vmmap/* | fs-lfs/*)
 		[[ ($inc == \<* && $inc != *fuse*) || $name == lindex.h || -f $dir/$name ]] ;;
 	kernel/test/*)
 		true ;;
 	kernel/*)
 		[[ $inc == \<* || $name == ../lindex/* || $name == lindex.h || -f $dir/$name ]] ;;
+	bench/dataset*.c | bench/bench_main.c)
+		[[ $inc == \<* || $name =~ ^($public|$readers)$ || -f $dir/$name ]] ;;
 	bench/*)
 		[[ $inc == \<* || $name =~ ^($public)$ || -f $dir/$name ]] ;;
 	*)

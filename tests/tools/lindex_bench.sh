@@ -45,7 +45,9 @@ fields = ("dataset runs structure op mode dist ns x_absl x_limit bytes_per_run p
 for row in doc["rows"]:
     assert all(f in row for f in fields), row
     assert row["checked"] is True and row["runs"] > 0, row
-    assert row["ns"] is None or len(row["samples"]) == doc["rounds"], row
+    rounds = 1 if row["op"] == "scale" and row["mode"] == "build" else doc["rounds"]
+    assert row["ns"] is None or len(row["samples"]) == rounds, row
+    assert row["p50"] is None or len(row["p999_samples"]) == doc["rounds"], row
 assert any(row["structure"].startswith("lindex") for row in doc["rows"])
 END
 }
@@ -74,6 +76,9 @@ for verb in "${verbs[@]}"; do
 	[[ $(wc -l <"$verb.csv") -ge 2 ]] || fail "$verb.csv: no rows"
 	[[ $(awk -F, 'NR == 1 { print $1 "," $NF }' "$verb.csv") == dataset,more ]] || fail "$verb.csv: head"
 done
+# valgrind runs no program that has a sanitizer in it.
+grep -q '"instructions": [1-9]' lines.json || ! command -v valgrind >/dev/null || grep -q __asan_init "$tool" ||
+	fail "lines: no instructions counted"
 # Sets that are a single run, or every key of 64 bits: nothing to take for granted.
 printf '5 7 3\n' >one.runs
 for data in one.runs gen:adversary:random:2k gen:adversary:exponential:500 gen:adversary:outlier:500; do

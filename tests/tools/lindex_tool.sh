@@ -117,6 +117,11 @@ try 1 lookup none.img 7
 says '0x7: none, in hole 0x0..0xffffffffffffffff'
 try 0 dump none.img
 
+# Neighbours, and no sequence: values do not go on from 2^64-1 to 0. Any blank between fields.
+printf '0 ffffffffffffffff 1\n1\v0\f1\r\n' >wrap
+try 0 build wrap wrap.img
+says '2 runs'
+
 # ---- Malformed text --------------------------------------------------------------------------------
 length='expected a length: a decimal number from 1 to 2^64-1'
 refuses '1 2 3\n# x\nzz 2 3\n' 'runs.bad:3: expected a key: a hexadecimal number below 2^64, found "zz"'
