@@ -53,6 +53,7 @@ EXPORT_SYMBOL_GPL(lindex_last_cost);
 EXPORT_SYMBOL_GPL(lindex_check);
 EXPORT_SYMBOL_GPL(lindex_dump);
 EXPORT_SYMBOL_GPL(lindex_explain);
+EXPORT_SYMBOL_GPL(lindex_trace);
 
 #ifdef LINDEX_TEST_EXPORTS /* the parts that the library's own suites look at */
 EXPORT_SYMBOL_GPL(lindex_dense_fit);

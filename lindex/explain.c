@@ -9,9 +9,8 @@
 #define LINES_SEEN 112u
 
 struct touched {
-	uintptr_t line[LINES_SEEN];
-	uint64_t offset[LINES_SEEN]; /* of the line in the arena */
-	uint8_t level[LINES_SEEN];
+	uint64_t
+		line[LINES_SEEN]; /* unit of the arena, and in the low byte the level of its node */
 	uint32_t lines, ops, window, depth;
 	/* The node that the walk is at: */
 	const struct lindex_node *node;
@@ -20,21 +19,17 @@ struct touched {
 
 static LINDEX_NOINLINE void touch(struct touched *t, const void *p, size_t len)
 {
-	uintptr_t line = (uintptr_t)p / LINDEX_UNIT_BYTES;
-	uintptr_t last = ((uintptr_t)p + (len ? len - 1 : 0)) / LINDEX_UNIT_BYTES;
+	uint64_t at = (uintptr_t)p - (uintptr_t)t->node;
+	uint64_t unit = t->node_ref + at / LINDEX_UNIT_BYTES, line;
+	uint64_t last = t->node_ref + (at + (len ? len - 1 : 0)) / LINDEX_UNIT_BYTES;
 	uint32_t i;
 
-	if (t->lines == LINES_SEEN)
-		return;
-	for (; line <= last; line++) {
+	for (; unit <= last; unit++) {
+		line = unit << 8 | t->node_level;
 		for (i = 0; i < t->lines && t->line[i] != line; i++)
 			;
-		if (i < t->lines || t->lines == LINES_SEEN)
-			continue;
-		t->offset[i] = (uint64_t)t->node_ref * LINDEX_UNIT_BYTES +
-			       (line * LINDEX_UNIT_BYTES - (uintptr_t)t->node);
-		t->level[i] = (uint8_t)t->node_level;
-		t->line[t->lines++] = line;
+		if (i == t->lines && t->lines < LINES_SEEN)
+			t->line[t->lines++] = line;
 	}
 }
 
@@ -144,7 +139,8 @@ int lindex_trace(const struct lindex *ix, uint64_t key, struct lindex_run *run,
 	if (err && err != -ENOENT)
 		return err;
 	for (i = 0; i < t.lines && i < max; i++)
-		touches[i] = (struct lindex_touch){ .offset = t.offset[i], .level = t.level[i] };
+		touches[i] = (struct lindex_touch){ .offset = (t.line[i] >> 8) * LINDEX_UNIT_BYTES,
+						    .level = (uint8_t)t.line[i] };
 	*n = i;
 	return err;
 }
