@@ -94,7 +94,7 @@ static void put_row_text(const struct vmmap_rows *rows, unsigned int i,
 static void put_header(const struct vmmap_machine *machine)
 {
 	printf("%-8s %12s %6s %4s %4s %8s %8s %9s %9s", "", "table", "reads", "", "", "cycles",
-	       "MMU cyc.", machine->radix_levels == 5 ? "against" : "against", "against");
+	       "MMU cyc.", "against", "against");
 	printf("  table reads by level, %%\n");
 	printf("%-8s %12s %6s %4s %4s %8s %8s %9s %9s", "backend", "bytes", "/walk", "p99", "max",
 	       "/walk", "/access", machine->radix_levels == 5 ? "radix5" : "radix4", "ideal");

@@ -74,22 +74,29 @@ int option_number(const char *name, const char *text, uint64_t *n)
 	return 0;
 }
 
+/* 16: no digit. */
+static unsigned int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned int)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (unsigned int)(c - 'a') + 10 : 16;
+}
+
 int option_hex(const char *name, const char *text, uint64_t *n)
 {
 	const char *digits = text;
 	uint64_t sum = 0;
+	bool good;
 
 	if (digits[0] == '0' && (digits[1] | 0x20) == 'x')
 		digits += 2;
-	for (const char *at = digits; *at; at++) {
-		const char *digit = memchr("0123456789abcdef", *at > '9' ? *at | 0x20 : *at, 16);
-
-		if (!digit || sum >> 60)
-			return complain("%s: expected a hexadecimal number, found \"%s\"", name,
-					text);
-		sum = sum << 4 | (uint64_t)(digit - "0123456789abcdef");
+	good = *digits != 0;
+	for (; *digits && good; digits++) {
+		good = hex_digit(*digits) < 16 && sum >> 60 == 0;
+		sum = sum << 4 | hex_digit(*digits);
 	}
-	if (!*digits)
+	if (!good)
 		return complain("%s: expected a hexadecimal number, found \"%s\"", name, text);
 	*n = sum;
 	return 0;
