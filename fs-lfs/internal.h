@@ -271,7 +271,8 @@ struct lfs {
 	struct lfs_head head[LFS_HEADS];
 	pthread_rwlock_t segbuf_lock;
 	struct lfs_segbuf *segbufs;
-	struct lfs_segbuf *spare_buf;
+	struct lfs_segbuf *spare_bufs;
+	uint32_t nspare;
 	pthread_mutex_t write_lock; /* chunks on their way */
 	pthread_cond_t write_done;
 	struct lfs_chunk *inflight;
