@@ -246,7 +246,7 @@ struct lfs {
 	bool memory_only;  /* read-only mount: nothing is written */
 
 	pthread_rwlock_t op_lock;
-	pthread_mutex_t rename_lock, tick_lock;
+	pthread_mutex_t rename_lock;
 	pthread_mutex_t open_lock; /* maps that are being opened; between L3 and L5 */
 
 	struct lfs_cache cache;
@@ -271,7 +271,8 @@ struct lfs {
 	struct lfs_head head[LFS_HEADS];
 	pthread_rwlock_t segbuf_lock;
 	struct lfs_segbuf *segbufs;
-	struct lfs_segbuf *spare_buf;
+	struct lfs_segbuf *spare_bufs;
+	uint32_t nspare;
 	pthread_mutex_t write_lock; /* chunks on their way */
 	pthread_cond_t write_done;
 	struct lfs_chunk *inflight;
@@ -299,7 +300,7 @@ struct lfs {
 	uint32_t cp_region;
 	_Atomic uint64_t cp_time_ms, commit_time_ms, cp_emitted; /* lfs_tick() looks at them */
 
-	/* gc: tick_lock */
+	/* gc_lock: one cleans at a time */
 	pthread_mutex_t gc_lock;
 	uint32_t gc_rotor;
 };
@@ -307,8 +308,6 @@ struct lfs {
 /* ---- mount.c: errors, log lines, time ----------------------------------------------------------------- */
 
 void lfs_log(struct lfs *fs, enum lfs_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void lfs_say(const struct lfs_callbacks *cb, enum lfs_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 struct lfs_time lfs_now(struct lfs *fs);
 uint64_t lfs_monotonic_ms(void);

@@ -20,6 +20,7 @@
 
 #include <stdlib.h>
 
+#define SPARE_BUFS  4u
 #define RECORDS_MAX (512u << 10) /* bytes of records in one chunk */
 
 struct lfs_chunk {
@@ -52,8 +53,11 @@ static struct lfs_segbuf *segbuf_new(struct lfs *fs)
 	size_t bytes = (size_t)fs->geo.seg_blocks * LFS_BLOCK;
 
 	pthread_rwlock_wrlock(&fs->segbuf_lock);
-	buf = fs->spare_buf;
-	fs->spare_buf = NULL;
+	buf = fs->spare_bufs;
+	if (buf) {
+		fs->spare_bufs = buf->next;
+		fs->nspare--;
+	}
 	pthread_rwlock_unlock(&fs->segbuf_lock);
 	if (buf)
 		return buf;
@@ -95,8 +99,10 @@ static void segbuf_retire(struct lfs *fs, struct lfs_segbuf *buf)
 	for (at = &fs->segbufs; *at != buf; at = &(*at)->next)
 		;
 	*at = buf->next;
-	if (!fs->spare_buf) {
-		fs->spare_buf = buf;
+	if (fs->nspare < SPARE_BUFS) { /* new memory would be faulted in, page by page */
+		buf->next = fs->spare_bufs;
+		fs->spare_bufs = buf;
+		fs->nspare++;
 		buf = NULL;
 	}
 	pthread_rwlock_unlock(&fs->segbuf_lock);
@@ -722,7 +728,12 @@ void lfs_log_destroy(struct lfs *fs)
 		fs->segbufs = buf->next;
 		segbuf_free(buf);
 	}
-	segbuf_free(fs->spare_buf);
+	while (fs->spare_bufs) {
+		struct lfs_segbuf *buf = fs->spare_bufs;
+
+		fs->spare_bufs = buf->next;
+		segbuf_free(buf);
+	}
 	for (uint32_t i = 0; i < LFS_HEADS; i++)
 		free(fs->head[i].rec);
 	while (fs->tails) {

@@ -16,33 +16,18 @@
 
 /* ---- Log lines, time, errors ------------------------------------------------------------------------------ */
 
-static void say(const struct lfs_callbacks *cb, enum lfs_log_level level, const char *fmt,
-		va_list args)
+void lfs_log(struct lfs *fs, enum lfs_log_level level, const char *fmt, ...)
 {
+	const struct lfs_callbacks *cb = &fs->opt.callbacks;
 	char line[512];
+	va_list args;
 
 	if (!cb->log)
 		return;
+	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
 	cb->log(cb->ctx, level, line);
-}
-
-void lfs_say(const struct lfs_callbacks *cb, enum lfs_log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	say(cb, level, fmt, args);
-	va_end(args);
-}
-
-void lfs_log(struct lfs *fs, enum lfs_log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	say(&fs->opt.callbacks, level, fmt, args);
-	va_end(args);
 }
 
 struct lfs_time lfs_now(struct lfs *fs)
@@ -119,7 +104,6 @@ static void locks_init(struct lfs *fs)
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&fs->rename_lock, NULL);
 	pthread_mutex_init(&fs->open_lock, NULL);
-	pthread_mutex_init(&fs->tick_lock, NULL);
 	pthread_mutex_init(&fs->gc_lock, NULL);
 	pthread_mutex_init(&fs->ino_lock, NULL);
 	pthread_rwlock_init(&fs->imap_lock, NULL);

@@ -481,6 +481,29 @@ void lfs_seg_bad(struct lfs *fs, uint32_t seg)
 
 /* ---- Live blocks ------------------------------------------------------------------------------------------------------ */
 
+/* One block is by far the most frequent: no need to count in a range. False: one is there already, nothing is done. */
+static bool bits_add(roaring_bitmap_t *live, uint32_t first, uint64_t n)
+{
+	if (n == 1)
+		return roaring_bitmap_add_checked(live, first);
+	if (roaring_bitmap_range_cardinality(live, first, first + n))
+		return false;
+	roaring_bitmap_add_range(live, first, first + n);
+	return true;
+}
+
+/* Returns how many were there. */
+static uint64_t bits_remove(roaring_bitmap_t *live, uint32_t first, uint64_t n)
+{
+	uint64_t had;
+
+	if (n == 1)
+		return roaring_bitmap_remove_checked(live, first);
+	had = roaring_bitmap_range_cardinality(live, first, first + n);
+	roaring_bitmap_remove_range(live, first, first + n);
+	return had;
+}
+
 /** lfs_live_add() - The blocks, all in one segment, are in use now. Return: 0, -EUCLEAN: one was already. */
 int lfs_live_add(struct lfs *fs, uint64_t daddr, uint64_t n)
 {
@@ -491,10 +514,9 @@ int lfs_live_add(struct lfs *fs, uint64_t daddr, uint64_t n)
 
 	pthread_mutex_lock(&fs->alloc_lock);
 	err = seg_find(fs, daddr >> fs->geo.seg_shift, &s, &group);
-	if (!err && roaring_bitmap_range_cardinality(group->live, first, first + n))
+	if (!err && !bits_add(group->live, first, n))
 		err = -EUCLEAN;
 	if (!err) {
-		roaring_bitmap_add_range(group->live, first, first + n);
 		s->live = (uint16_t)(s->live + n);
 		group->nlive += (uint32_t)n;
 		group->dirty = true;
@@ -514,8 +536,7 @@ static int live_remove_in(struct lfs *fs, uint64_t daddr, uint64_t n)
 
 	if (err)
 		return err;
-	had = roaring_bitmap_range_cardinality(group->live, first, first + n);
-	roaring_bitmap_remove_range(group->live, first, first + n);
+	had = bits_remove(group->live, first, n);
 	s->live = (uint16_t)(s->live - had);
 	group->nlive -= (uint32_t)had;
 	group->dirty = true;

@@ -154,6 +154,7 @@ class Map:
         self.pages = {}
         for i in range(480):
             self.slots(u(d, 144 + 8 * i, 8), u(d, 4, 4), i)
+        self.leaf_bytes = 256 if owner == 18 << 48 else 512
         self.tree(d[16:144])
 
     def slots(self, place, levels, first):
@@ -170,7 +171,7 @@ class Map:
     def tree(self, root):
         if not any(root):
             return
-        check(u(root, 0, 4) == 0x3158444C, "root of a lindex")
+        check(struct.unpack_from("<III", root) == (0x3158444C, 16, self.leaf_bytes), "root of a lindex")
         word, n = u(root, 16, 8), u(root, 24, 4)
         if word >> 40:
             self.runs = [self.run(root, 32 + 32 * i) for i in range(n)]
