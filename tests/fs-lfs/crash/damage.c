@@ -219,6 +219,19 @@ static void hit_write(struct trial *t, bool misdirected)
 	}
 }
 
+/* One hit may undo another. */
+static bool is_undone(const struct trial *t)
+{
+	for (size_t i = 0; i < t->layer.n_touched; i++) {
+		uint32_t block = t->layer.touched[i];
+
+		if (memcmp(t->layer.own[block], crash_layer_block(&t->subject->ground.layer, block),
+			   BLOCK) != 0)
+			return false;
+	}
+	return true;
+}
+
 static void damage(struct trial *t)
 {
 	if (t->damage == DAMAGE_several)
@@ -230,6 +243,8 @@ static void damage(struct trial *t)
 	else
 		while (!t->hits)
 			hit_block(t, t->damage);
+	if (is_undone(t))
+		t->in_use = t->tail = false;
 }
 
 /* ---- Demands ----------------------------------------------------------------------------------------------- */
