@@ -760,8 +760,9 @@ void lfs_groups_release(struct lfs *fs)
 		group->nfree++;
 		fs->nfree++;
 	}
-	memmove(fs->emptied, fs->emptied + fs->npending,
-		(fs->nemptied - fs->npending) * sizeof(*fs->emptied));
+	if (fs->npending)
+		memmove(fs->emptied, fs->emptied + fs->npending,
+			(fs->nemptied - fs->npending) * sizeof(*fs->emptied));
 	fs->nemptied -= fs->npending;
 	fs->npending = 0;
 	pthread_mutex_unlock(&fs->alloc_lock);

@@ -182,7 +182,7 @@ static int pack(struct splice *s)
 			return -ENOMEM;
 		node->n = (uint16_t)len;
 		for (size_t i = 0; i < len; i++, at++) {
-			const struct vmmap_piece *p = s->now.piece + at;
+			const struct vmmap_piece *p = s->level ? NULL : &s->now.piece[at];
 
 			if (s->level) {
 				node->inner.child[i] = s->now.child[at];

@@ -230,19 +230,58 @@ static struct lfs_dirent_disk *entry(struct lfs *fs, struct lfs_inode *dir, cons
 		lfs_iput(fs, it);                                                                  \
 	} while (0)
 
-static void links_more(struct lfs *fs) { ON("small", it->nlink = 5); }
-static void links_less(struct lfs *fs) { ON("twice", it->nlink = 1); }
-static void links_of_dir(struct lfs *fs) { ON("a", it->nlink = 9); }
-static void parent_wrong(struct lfs *fs) { ON("a", it->parent = lookup(fs, 1, "big")); }
-static void root_parent(struct lfs *fs) { ON("..", it->parent = 4); }
-static void entries_count(struct lfs *fs) { ON("big", it->entries = 3); }
-static void blocks_count(struct lfs *fs) { ON("frag", it->blocks += 11); }
-static void reserved_count(struct lfs *fs) { fs->nreserved += 7; }
-static void inodes_count(struct lfs *fs) { fs->inodes -= 2; }
-static void live_count(struct lfs *fs) { fs->nlive += 100; }
-static void next_ino(struct lfs *fs) { fs->next_ino = 20; }
-static void next_generation(struct lfs *fs) { fs->next_generation = 2; }
-static void next_vaddr(struct lfs *fs) { fs->next_vaddr = 5; }
+static void links_more(struct lfs *fs)
+{
+	ON("small", it->nlink = 5);
+}
+static void links_less(struct lfs *fs)
+{
+	ON("twice", it->nlink = 1);
+}
+static void links_of_dir(struct lfs *fs)
+{
+	ON("a", it->nlink = 9);
+}
+static void parent_wrong(struct lfs *fs)
+{
+	ON("a", it->parent = lookup(fs, 1, "big"));
+}
+static void root_parent(struct lfs *fs)
+{
+	ON("..", it->parent = 4);
+}
+static void entries_count(struct lfs *fs)
+{
+	ON("big", it->entries = 3);
+}
+static void blocks_count(struct lfs *fs)
+{
+	ON("frag", it->blocks += 11);
+}
+static void reserved_count(struct lfs *fs)
+{
+	fs->nreserved += 7;
+}
+static void inodes_count(struct lfs *fs)
+{
+	fs->inodes -= 2;
+}
+static void live_count(struct lfs *fs)
+{
+	fs->nlive += 100;
+}
+static void next_ino(struct lfs *fs)
+{
+	fs->next_ino = 20;
+}
+static void next_generation(struct lfs *fs)
+{
+	fs->next_generation = 2;
+}
+static void next_vaddr(struct lfs *fs)
+{
+	fs->next_vaddr = 5;
+}
 
 static uint64_t place_of(struct lfs *fs, const char *name)
 {
@@ -254,7 +293,10 @@ static uint64_t place_of(struct lfs *fs, const char *name)
 	return run.value;
 }
 
-static void bit_missing(struct lfs *fs) { CHECK(!lfs_live_remove(fs, place_of(fs, "holes"), 2), "plant"); }
+static void bit_missing(struct lfs *fs)
+{
+	CHECK(!lfs_live_remove(fs, place_of(fs, "holes"), 2), "plant");
+}
 
 static struct lfs_seg *seg_of(struct lfs *fs, uint64_t daddr, struct lfs_group **group)
 {
@@ -272,7 +314,8 @@ static void segment_free(struct lfs *fs)
 	struct lfs_group *group;
 	struct lfs_seg *seg;
 
-	CHECK(!lfs_checkpoint(fs), "checkpoint"); /* every head has its segment then, and takes no other */
+	CHECK(!lfs_checkpoint(fs),
+	      "checkpoint"); /* every head has its segment then, and takes no other */
 	seg = seg_of(fs, place, &group);
 	seg->state = LFS_SEG_FREE;
 	group->nfree++;
@@ -303,13 +346,34 @@ static void counts_swapped(struct lfs *fs)
 	cr_assert_fail("no other segment with live blocks");
 }
 
-static void name_without_inode(struct lfs *fs) { ON("big", entry(fs, it, "file-with-a-name-0100")->ino = lfs_to32(4000)); }
-static void entry_type(struct lfs *fs) { ON("big", entry(fs, it, "file-with-a-name-0101")->type = 4); }
-static void entry_hash(struct lfs *fs) { ON("a", entry(fs, it, "b")->hash ^= 8); }
-static void entry_hash_indexed(struct lfs *fs) { ON("big", entry(fs, it, "file-with-a-name-0102")->hash ^= 8); }
-static void name_bad(struct lfs *fs) { ON("big", entry(fs, it, "file-with-a-name-0103")->name[4] = '/'); }
-static void file_nameless(struct lfs *fs) { ON("big", entry(fs, it, "file-with-a-name-0104")->ino = 0); }
-static void dir_nameless(struct lfs *fs) { ON("a", entry(fs, it, "b")->ino = 0); }
+static void name_without_inode(struct lfs *fs)
+{
+	ON("big", entry(fs, it, "file-with-a-name-0100")->ino = lfs_to32(4000));
+}
+static void entry_type(struct lfs *fs)
+{
+	ON("big", entry(fs, it, "file-with-a-name-0101")->type = 4);
+}
+static void entry_hash(struct lfs *fs)
+{
+	ON("a", entry(fs, it, "b")->hash ^= 8);
+}
+static void entry_hash_indexed(struct lfs *fs)
+{
+	ON("big", entry(fs, it, "file-with-a-name-0102")->hash ^= 8);
+}
+static void name_bad(struct lfs *fs)
+{
+	ON("big", entry(fs, it, "file-with-a-name-0103")->name[4] = '/');
+}
+static void file_nameless(struct lfs *fs)
+{
+	ON("big", entry(fs, it, "file-with-a-name-0104")->ino = 0);
+}
+static void dir_nameless(struct lfs *fs)
+{
+	ON("a", entry(fs, it, "b")->ino = 0);
+}
 
 static void name_twice(struct lfs *fs)
 {
@@ -353,8 +417,15 @@ static void index_dropped(struct lfs *fs)
 	   CHECK(!lfs_pindex_remove(it->dir->names, 0, UINT64_MAX), "plant"));
 }
 
-static void dir_twice(struct lfs *fs) { ON("big", CHECK(!lfs_dir_add(fs, it, "b", 1, lookup(fs, lookup(fs, 1, "a"), "b"), 4), "plant")); }
-static void root_named(struct lfs *fs) { ON("big", CHECK(!lfs_dir_add(fs, it, "root", 4, LFS_ROOT_INO, 4), "plant")); }
+static void dir_twice(struct lfs *fs)
+{
+	ON("big",
+	   CHECK(!lfs_dir_add(fs, it, "b", 1, lookup(fs, lookup(fs, 1, "a"), "b"), 4), "plant"));
+}
+static void root_named(struct lfs *fs)
+{
+	ON("big", CHECK(!lfs_dir_add(fs, it, "root", 4, LFS_ROOT_INO, 4), "plant"));
+}
 
 /* a is in c, which is in b, which is in a; and the root does not name it. */
 static void circle(struct lfs *fs)
@@ -399,21 +470,45 @@ static void orphan_add(struct lfs *fs, uint32_t ino)
 	fs->orphans_dirty = true;
 }
 
-static void orphan_named(struct lfs *fs) { orphan_add(fs, lookup(fs, 1, "small")); }
-static void orphan_of_nothing(struct lfs *fs) { orphan_add(fs, 3333); }
-
-static void set_run(struct lfs *fs, uint32_t map, uint64_t first, uint64_t n, uint64_t value, uint8_t step)
+static void orphan_named(struct lfs *fs)
 {
-	struct lindex_run run = { .first = first, .last = first + n - 1, .value = value, .step = step };
+	orphan_add(fs, lookup(fs, 1, "small"));
+}
+static void orphan_of_nothing(struct lfs *fs)
+{
+	orphan_add(fs, 3333);
+}
+
+static void set_run(struct lfs *fs, uint32_t map, uint64_t first, uint64_t n, uint64_t value,
+		    uint8_t step)
+{
+	struct lindex_run run = {
+		.first = first, .last = first + n - 1, .value = value, .step = step
+	};
 
 	CHECK(!lfs_pindex_insert(fs->sys[map], &run), "insert");
 }
 
-static void owners_more(struct lfs *fs) { set_run(fs, LFS_SYS_REFS, place_of(fs, "clone"), 3, 7, 0); }
-static void owners_less(struct lfs *fs) { set_run(fs, LFS_SYS_REFS, place_of(fs, "clone"), 3, 1, 0); }
-static void owners_none(struct lfs *fs) { CHECK(!lfs_pindex_remove(fs->sys[LFS_SYS_REFS], 1, UINT64_MAX), "plant"); }
-static void way_back_none(struct lfs *fs) { CHECK(!lfs_pindex_remove(fs->sys[LFS_SYS_REVERSE], 0, UINT64_MAX), "plant"); }
-static void way_back_extra(struct lfs *fs) { set_run(fs, LFS_SYS_REVERSE, 1000, 2, 1, 1); }
+static void owners_more(struct lfs *fs)
+{
+	set_run(fs, LFS_SYS_REFS, place_of(fs, "clone"), 3, 7, 0);
+}
+static void owners_less(struct lfs *fs)
+{
+	set_run(fs, LFS_SYS_REFS, place_of(fs, "clone"), 3, 1, 0);
+}
+static void owners_none(struct lfs *fs)
+{
+	CHECK(!lfs_pindex_remove(fs->sys[LFS_SYS_REFS], 1, UINT64_MAX), "plant");
+}
+static void way_back_none(struct lfs *fs)
+{
+	CHECK(!lfs_pindex_remove(fs->sys[LFS_SYS_REVERSE], 0, UINT64_MAX), "plant");
+}
+static void way_back_extra(struct lfs *fs)
+{
+	set_run(fs, LFS_SYS_REVERSE, 1000, 2, 1, 1);
+}
 static void owners_extra(struct lfs *fs)
 {
 	fs->next_vaddr = 100000;
@@ -425,7 +520,9 @@ static void shared_unowned(struct lfs *fs)
 	uint64_t daddr, got, vaddr;
 	uint8_t block[LFS_BLOCK] = { 1 };
 
-	CHECK(!lfs_log_place(fs, LFS_HEAD_COLD, (uint64_t)LFS_KIND_SHARED << 56, 1, 1, block, &daddr, &got), "plant");
+	CHECK(!lfs_log_place(fs, LFS_HEAD_COLD, (uint64_t)LFS_KIND_SHARED << 56, 1, 1, block,
+			     &daddr, &got),
+	      "plant");
 	CHECK(!lfs_shared_make(fs, daddr, 1, &vaddr), "plant");
 }
 
@@ -436,12 +533,30 @@ static void map_set(struct lfs *fs, const char *name, uint64_t lbn, uint64_t val
 	ON(name, CHECK(!lfs_map_set(fs, it, &run), "plant"); it->blocks++);
 }
 
-static void block_twice(struct lfs *fs) { map_set(fs, "holes", 10, place_of(fs, "twice")); }
-static void block_nowhere(struct lfs *fs) { map_set(fs, "holes", 10, (uint64_t)1 << 33); }
-static void block_in_table(struct lfs *fs) { map_set(fs, "holes", 10, 20ull * fs->geo.seg_blocks - 1); }
-static void mode_unknown(struct lfs *fs) { ON("small", it->mode = 0170644); }
-static void time_senseless(struct lfs *fs) { ON("small", it->mtime.nsec = 2000000000); }
-static void dir_block_missing(struct lfs *fs) { ON("a", it->dir_blocks = 9); }
+static void block_twice(struct lfs *fs)
+{
+	map_set(fs, "holes", 10, place_of(fs, "twice"));
+}
+static void block_nowhere(struct lfs *fs)
+{
+	map_set(fs, "holes", 10, (uint64_t)1 << 33);
+}
+static void block_in_table(struct lfs *fs)
+{
+	map_set(fs, "holes", 10, 20ull * fs->geo.seg_blocks - 1);
+}
+static void mode_unknown(struct lfs *fs)
+{
+	ON("small", it->mode = 0170644);
+}
+static void time_senseless(struct lfs *fs)
+{
+	ON("small", it->mtime.nsec = 2000000000);
+}
+static void dir_block_missing(struct lfs *fs)
+{
+	ON("a", it->dir_blocks = 9);
+}
 
 struct plant {
 	const char *name;
@@ -454,7 +569,10 @@ struct plant {
 #define LEFT  false
 #define KEPT  true
 #define OTHER false
-#define PLANT(name, mentions, cured, kept) { #name, name, mentions, cured, kept }
+#define PLANT(name, mentions, cured, kept)                                                         \
+	{                                                                                          \
+#name, name, mentions, cured, kept                                                 \
+	}
 
 static const struct plant plants[] = {
 	PLANT(links_more, "link count: expected 1, found 5", CURED, KEPT),
@@ -530,7 +648,9 @@ static void on_found(void *ctx, enum lfs_severity severity, const char *line)
 static int check(struct lfs_bdev *dev, bool repair, bool scrub, const char *mentions,
 		 struct seen *seen)
 {
-	struct lfs_check_options opt = { .repair = repair, .scrub = scrub, .found = on_found, .ctx = seen };
+	struct lfs_check_options opt = {
+		.repair = repair, .scrub = scrub, .found = on_found, .ctx = seen
+	};
 	struct lfs_check_result result;
 	int err;
 
@@ -548,9 +668,11 @@ static void demand_cured(const struct plant *p, struct lfs_bdev *dev, bool scrub
 	int err = check(dev, true, scrub, p->mentions, &seen);
 
 	CHECK(p->cured ? !err : err == -EUCLEAN, "%s: repair: %d (%s)", p->name, err, seen.first);
-	CHECK(seen.mentioned, "%s: repair does not tell \"%s\" but \"%s\"", p->name, p->mentions, seen.first);
+	CHECK(seen.mentioned, "%s: repair does not tell \"%s\" but \"%s\"", p->name, p->mentions,
+	      seen.first);
 	err = check(dev, true, scrub, NULL, &seen);
-	CHECK(p->cured ? !err && !seen.lines : !seen.fixed, "%s: a second repair: %d (%s)", p->name, err, seen.first);
+	CHECK(p->cured ? !err && !seen.lines : !seen.fixed, "%s: a second repair: %d (%s)", p->name,
+	      err, seen.first);
 }
 
 /* After a repair that was cut off: another one ends it. */
@@ -650,8 +772,8 @@ Test(check, each_inconsistency_is_found_and_repaired_once)
 static bool is_mended(uint8_t kind)
 {
 	return kind == ANATOMY_super || kind == ANATOMY_checkpoint || kind == ANATOMY_gdir ||
-	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners || kind == ANATOMY_chunk ||
-	       kind == ANATOMY_rest;
+	       kind == ANATOMY_ginfo || kind == ANATOMY_table || kind == ANATOMY_owners ||
+	       kind == ANATOMY_chunk || kind == ANATOMY_rest;
 }
 
 static bool is_in_use(const struct lfs_anatomy *a, uint64_t block)
@@ -659,7 +781,8 @@ static bool is_in_use(const struct lfs_anatomy *a, uint64_t block)
 	uint64_t first = block - block % a->segment_blocks;
 	uint8_t kind = a->kind[block];
 
-	if (kind == ANATOMY_super || kind == ANATOMY_checkpoint || kind == ANATOMY_gdir || kind == ANATOMY_ginfo)
+	if (kind == ANATOMY_super || kind == ANATOMY_checkpoint || kind == ANATOMY_gdir ||
+	    kind == ANATOMY_ginfo)
 		return true;
 	if (kind != ANATOMY_table && kind != ANATOMY_owners && kind != ANATOMY_chunk)
 		return a->live[block];
@@ -679,7 +802,8 @@ static void hit(const struct lfs_anatomy *a, uint64_t block, struct rng *rng, ui
 	snprintf(what, sizeof(what), "%s, bit %llu of block %llu", anatomy_names[a->kind[block]],
 		 (unsigned long long)bit, (unsigned long long)block);
 	p.mentions = "";
-	((uint8_t *)lfs_bdev_mem_bytes(dev))[block * LFS_BLOCK + bit / 8] ^= (uint8_t)(1u << bit % 8);
+	((uint8_t *)lfs_bdev_mem_bytes(dev))[block * LFS_BLOCK + bit / 8] ^= (uint8_t)(1u
+										       << bit % 8);
 	if (p.cured) {
 		demand(&p, dev, true, before);
 	} else {
@@ -707,7 +831,8 @@ Test(check, each_damaged_block_is_found_and_what_is_known_twice_is_mended)
 	for (uint64_t i = 0; i < a.blocks; i++) {
 		uint64_t block = (i * 7919 + 3) % a.blocks;
 
-		if (!is_in_use(&a, block) || (!harness_long() && hits[a.kind[block]] == HITS_A_KIND))
+		if (!is_in_use(&a, block) ||
+		    (!harness_long() && hits[a.kind[block]] == HITS_A_KIND))
 			continue;
 		hits[a.kind[block]]++;
 		harness_step(anatomy_names[a.kind[block]], block);
@@ -749,12 +874,15 @@ static int failing_flush(struct lfs_bdev *dev)
 	return f->writes <= f->most ? 0 : -EIO;
 }
 
-static const struct lfs_bdev_ops failing_ops = { .read = failing_read, .write = failing_write, .flush = failing_flush };
+static const struct lfs_bdev_ops failing_ops = { .read = failing_read,
+						 .write = failing_write,
+						 .flush = failing_flush };
 
 /* Return: the repair came to its end. */
 static bool repair_with_writes(const struct plant *p, uint64_t most, uint64_t before)
 {
-	struct failing f = { .dev = { .ops = &failing_ops, .size_bytes = IMAGE_BYTES }, .most = most };
+	struct failing f = { .dev = { .ops = &failing_ops, .size_bytes = IMAGE_BYTES },
+			     .most = most };
 	struct seen seen;
 	bool ended;
 
@@ -771,8 +899,9 @@ static bool repair_with_writes(const struct plant *p, uint64_t most, uint64_t be
 
 Test(check, repair_can_be_repeated_after_a_crash_at_any_write)
 {
-	static void (*const kinds[])(struct lfs *fs) = { bit_missing, segment_free, dir_nameless, owners_none,
-							 index_dropped, orphan_unlisted };
+	static void (*const kinds[])(struct lfs * fs) = { bit_missing,   segment_free,
+							  dir_nameless,  owners_none,
+							  index_dropped, orphan_unlisted };
 	struct lfs_bdev *dev = image();
 	uint64_t before = digest(dev);
 
