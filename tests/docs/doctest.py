@@ -75,6 +75,7 @@ def main():
         env["PKG_CONFIG_PATH"] = f"{folder}/installed/lib/pkgconfig"
         status = subprocess.run(["bash", "-c", script], cwd=folder, env=env, timeout=600).returncode
     finally:
+        subprocess.run(["umount", "-ql", os.path.join(folder, "mnt")], stderr=subprocess.DEVNULL, check=False)
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{name}: {ran} blocks run, exit status {status}")
     sys.exit(status)
