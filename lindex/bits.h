@@ -33,18 +33,25 @@ static LINDEX_ALWAYS_INLINE uint64_t lindex_get_bits(const uint8_t *p, uint32_t 
 }
 
 /*
- * Write the field: @v < 2^width, its bits zero before. Like a read it may touch, but does not change, 8 bytes
- * past the byte that @bit is in.
+ * Flip bits of the field: @v < 2^width. Like a read it may touch, but does not change, 8 bytes past the byte that @bit
+ * is in.
  */
-static LINDEX_ALWAYS_INLINE void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width,
-						 uint64_t v)
+static LINDEX_ALWAYS_INLINE void lindex_flip_bits(uint8_t *p, uint32_t bit, unsigned int width,
+						  uint64_t v)
 {
 	uint8_t *q = p + (bit >> 3);
 	unsigned int shift = bit & 7;
 
-	lindex_st64(q, lindex_ld64(q) | v << shift);
+	lindex_st64(q, lindex_ld64(q) ^ v << shift);
 	if (lindex_unlikely(shift + width > 64))
-		q[8] = (uint8_t)(q[8] | v >> (64 - shift));
+		q[8] = (uint8_t)(q[8] ^ v >> (64 - shift));
+}
+
+/* Write the field, whose bits are zero before. */
+static LINDEX_ALWAYS_INLINE void lindex_put_bits(uint8_t *p, uint32_t bit, unsigned int width,
+						 uint64_t v)
+{
+	lindex_flip_bits(p, bit, width, v);
 }
 
 static inline uint64_t lindex_min64(uint64_t a, uint64_t b)

@@ -89,7 +89,7 @@ static uint32_t builder_inner_take(const struct lindex_builder *b, const struct 
 	return m;
 }
 
-static int builder_inner(struct lindex_builder *b, uint32_t level, bool last)
+static LINDEX_COLD int builder_inner(struct lindex_builder *b, uint32_t level, bool last)
 {
 	struct builder_level *l = &b->level[level];
 	uint32_t m = builder_inner_take(b, l, last), bytes;
@@ -292,7 +292,8 @@ static int build_check(const struct lindex_run *runs, size_t n, size_t *bad)
 }
 
 /* Publish what was built; what was there before is dropped. */
-static int build_publish(struct lindex *ix, uint64_t root, const struct lindex_slot *slot)
+static LINDEX_COLD int build_publish(struct lindex *ix, uint64_t root,
+				     const struct lindex_slot *slot)
 {
 	uint64_t old = ix->root;
 	int err = 0;

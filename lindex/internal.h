@@ -351,6 +351,8 @@ uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run 
 
 uint32_t lindex_dense_refit(const struct lindex_dense *before, const struct lindex_run *runs,
 			    uint32_t n, uint32_t max_units, struct lindex_plan *plan);
+bool lindex_dense_patch(const struct lindex_dense *old, uint64_t first, uint64_t last,
+			const struct lindex_run *run, struct lindex_dense *copy);
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
 			const struct lindex_run *run, uint32_t units, void *room,
 			struct lindex_lines *copy);

@@ -275,6 +275,70 @@ uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *ru
 	return m;
 }
 
+/* ---- DENSE: patch ----------------------------------------------------------------------------------- */
+
+static uint64_t dense_code(const struct lindex_dense *d, uint32_t slot)
+{
+	return lindex_get_bits((const uint8_t *)d, LINDEX_UNIT_BYTES * 8 + slot * d->vw, d->vw);
+}
+
+static void dense_put(struct lindex_dense *d, uint32_t slot, uint64_t code)
+{
+	uint8_t *bytes = (uint8_t *)d;
+	uint32_t bit = LINDEX_UNIT_BYTES * 8 + slot * d->vw;
+
+	lindex_flip_bits(bytes, bit, d->vw, dense_code(d, slot) ^ code);
+}
+
+/* Is slot @i + 1 the same run, or the same hole, as slot @i? */
+static bool dense_goes_on(const struct lindex_dense *d, uint32_t i)
+{
+	uint64_t a = dense_code(d, i), b = dense_code(d, i + 1);
+
+	if (!a || !b)
+		return a == b;
+	return lindex_value_follows(dense_value(d, i, a - 1), d->step,
+				    dense_value(d, i + 1, b - 1));
+}
+
+/**
+ * lindex_dense_patch() - The update that stays inside a DENSE leaf: its slots change where they are.
+ * @copy: Output: old->units units, a sound leaf, on true. Scribbled on otherwise.
+ *
+ * False if the change touches the first or the last slot, if the leaf's tag, step or width cannot say it, if a run or a
+ * hole would become too long, the runs perhaps too many, or the keys too few for the bytes.
+ */
+bool lindex_dense_patch(const struct lindex_dense *old, uint64_t first, uint64_t last,
+			const struct lindex_run *run, struct lindex_dense *copy)
+{
+	uint64_t base = lindex_node_base(&old->head), code = 0;
+	uint32_t n = lindex_node_n(&old->head), lo, hi, i, keys = lindex_from16(old->keys);
+
+	if (first <= base || last - base >= n - 1 || n > LINDEX_LEAF_RUNS ||
+	    last - first >= LINDEX_DENSE_HOLE ||
+	    (run && (run->tag != lindex_from16(old->tagbase) || run->step != old->step)))
+		return false;
+	memcpy(copy, old, (size_t)old->head.units * LINDEX_UNIT_BYTES);
+	lo = (uint32_t)(first - base);
+	hi = (uint32_t)(last - base);
+	for (i = lo; i <= hi; i++) {
+		if (run)
+			code = run->value + (run->step ? i - lo : 0) - dense_value(old, i, 0) + 1;
+		if (run && (!code || code > lindex_mask(old->vw)))
+			return false;
+		keys = keys - (dense_code(old, i) != 0) + (code != 0);
+		dense_put(copy, i, code);
+	}
+	copy->keys = lindex_to16((uint16_t)keys);
+	if (keys < n / 2)
+		return false;
+	while (lo && dense_goes_on(copy, lo - 1))
+		lo--;
+	while (hi + 1 < n && dense_goes_on(copy, hi))
+		hi++;
+	return hi - lo < (run ? LINDEX_DENSE_RUN : LINDEX_DENSE_HOLE);
+}
+
 /* ---- PRESENCE ---------------------------------------------------------------------------------- */
 
 static uint32_t gcd32(uint32_t a, uint32_t b)

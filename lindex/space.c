@@ -174,7 +174,7 @@ static struct lindex_lump *lump_slot(struct lindex_space *sp, uint32_t chunks)
 	return &sp->lumps[sp->nlumps++];
 }
 
-static int lump_add(struct lindex_space *sp, uint32_t chunks)
+static LINDEX_COLD int lump_add(struct lindex_space *sp, uint32_t chunks)
 {
 	size_t bytes = chunks * CHUNK_BYTES, books = chunks * PAGES_PER_CHUNK;
 	struct lindex_lump *lump = lump_slot(sp, chunks);
@@ -272,7 +272,7 @@ void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units)
 		lindex_prefetch_write(lindex_addr(sp, page * LINDEX_PAGE_UNITS + unit + i));
 }
 
-static int more_pages(struct lindex_space *sp)
+static LINDEX_COLD int more_pages(struct lindex_space *sp)
 {
 	return sp->paged ? lindex_paged_grow(sp) : space_grow(sp);
 }

@@ -673,7 +673,7 @@ static void retire_one(struct update *u, uint32_t ref, uint32_t level)
  * From here the change is done; what it replaced is retired. First what lies between the paths, which
  * may load and evict pages, then the nodes of the paths themselves, which say what that is.
  */
-static void retire_old(struct update *u, uint32_t levels)
+static LINDEX_COLD void retire_old(struct update *u, uint32_t levels)
 {
 	uint32_t level, top = u->published_at ? u->published_at : levels;
 
@@ -749,19 +749,24 @@ static int apply_tree(struct update *u)
 static uint32_t patched(struct update *u, const struct lindex_node *old, uint32_t units)
 {
 	uint32_t ref = make(u, units, false);
+	struct lindex_node *copy;
 
-	if (ref &&
-	    !lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run, units,
-				u->s->patch, (struct lindex_lines *)lindex_node_at(u->sp, ref))) {
-		undo(u);
+	if (!ref)
 		return 0;
-	}
-	return ref;
+	copy = lindex_node_at(u->sp, ref);
+	if (old->kind == LINDEX_NODE_LINES ?
+		    lindex_lines_patch((const struct lindex_lines *)old, u->first, u->last, u->run,
+				       units, u->s->patch, (struct lindex_lines *)copy) :
+		    lindex_dense_patch((const struct lindex_dense *)old, u->first, u->last, u->run,
+				       (struct lindex_dense *)copy))
+		return ref;
+	undo(u);
+	return 0;
 }
 
 /*
  * The common case, short: the cut lies in one line of one leaf that has room for it, or gets one line more at
- * its end, and nothing but that leaf's ref changes above. False: do it the long way.
+ * its end; or in a few slots of a DENSE leaf; and nothing but that leaf's ref changes above. False: do it the long way.
  */
 static bool patch(struct update *u)
 {
@@ -769,11 +774,12 @@ static bool patch(struct update *u)
 	const struct lindex_node *old = leaf_before(u);
 	uint32_t ref;
 
-	if (!u->levels || !old || old->kind != LINDEX_NODE_LINES ||
+	if (!u->levels || !old ||
+	    (old->kind != LINDEX_NODE_LINES && old->kind != LINDEX_NODE_DENSE) ||
 	    shared_with_snapshot(u, &inner_at(u, c->left)->head))
 		return false;
 	ref = patched(u, old, old->units);
-	if (!ref && u->run && old->units < u->ix->leaf_units)
+	if (!ref && u->run && old->kind == LINDEX_NODE_LINES && old->units < u->ix->leaf_units)
 		ref = patched(u, old, old->units + 1u);
 	if (!ref)
 		return false;

@@ -31,6 +31,10 @@ diff <(cd "$prefix" && find . ! -type d | sort) <(sort <<-END
 	./bin/vmmap
 	./include/lindex.h
 	./include/vmmap.h
+	$(for name in dump.lfs fsck.lfs lfs-stat lindex-dm mkfs.lfs mount.lfs resize.lfs; do
+		printf '%s\n' ./sbin/$name ./share/man/man8/$name.8
+	done)
+	./sbin/mount.fuse.lfs
 	./share/man/man1/lindex-bench.1
 	./share/man/man1/lindex-tool.1
 	./share/man/man1/vmmap.1

@@ -475,3 +475,42 @@ Test(insert, appends_write_one_node_as_a_rule)
 	      steps);
 	world_close(&w);
 }
+
+/* Overwrites, holes and their filling inside DENSE leaves change slots where they are. */
+Test(insert, changes_of_dense_leaves_write_one_node_as_a_rule)
+{
+	struct lindex_update_cost cost;
+	const uint64_t keys = 20000, steps = 20000;
+	struct lindex_stats stats;
+	uint64_t nodes = 0;
+	struct twin t;
+	struct world w;
+	struct rng rng;
+
+	rng_init(&rng, harness_seed(), 18);
+	twin_init(&t);
+	for (uint64_t i = 0; i < keys; i++)
+		twin_append(&t, &RUN(1000 + i, 1000 + i, rng_bits(&rng, 20), 0, 3));
+	world_open(&w, NULL, 0, 0);
+	world_build(&w, &t);
+	twin_destroy(&t);
+	lindex_get_stats(w.ix, &stats);
+	CHECK(stats.kind_runs[LINDEX_KIND_DENSE] > keys / 2, "no DENSE leaves");
+	for (uint64_t step = 0; step < steps; step++) {
+		uint64_t first = 1000 + rng_below(&rng, keys), len = rng_below(&rng, 4);
+		struct op op = { .run = RUN(first, first + len, rng_bits(&rng, 20), 0, 3),
+				 .is_remove = rng_one_in(&rng, 4) };
+
+		harness_step("slot", step);
+		world_do(&w, &op);
+		lindex_last_cost(w.ix, &cost);
+		nodes += cost.nodes_written;
+		assert_same_around(w.ix, &w.twin, first);
+		if (step % 512 == 0)
+			assert_sound(w.ix);
+	}
+	assert_sound(w.ix);
+	assert_same(w.ix, &w.twin);
+	CHECK(nodes < steps + steps / 4, "%" PRIu64 " nodes for %" PRIu64 " changes", nodes, steps);
+	world_close(&w);
+}
