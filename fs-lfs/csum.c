@@ -24,6 +24,8 @@ uint64_t lfs_csum_parts(const void *a, size_t a_bytes, size_t hole, const void *
 	const uint8_t *bytes = a;
 	XXH3_state_t state;
 
+	/* Else a seed that the stack still holds would stand for its secret, which is gone. */
+	XXH3_INITSTATE(&state);
 	XXH3_64bits_reset_withSeed(&state, seed_of(daddr, seq));
 	XXH3_64bits_update(&state, bytes, hole);
 	XXH3_64bits_update(&state, zero, sizeof(zero));

@@ -5,6 +5,5 @@
 insmod /lib/lindex.ko || exit 1
 insmod /lib/lindex_test.ko "$@" || exit 1
 rmmod lindex_test && rmmod lindex || exit 1
-dmesg | grep -q 'not ok ' && exit 1
-dmesg | grep -q 'ok 1 ' || exit 1
-exit 0
+# The kernel's log is a ring, and the first lines may be gone: the last one says it all.
+dmesg | grep -q 'pass:[1-9][0-9]* fail:0 '
