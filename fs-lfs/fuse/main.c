@@ -409,7 +409,9 @@ int main(int argc, char **argv)
 	int r;
 
 	parse(&cmd, argc, argv);
-	if (options_parse(&server.opt, cmd.options))
+	r = options_parse(&server.opt, cmd.options);
+	free(cmd.options);
+	if (r)
 		return EXIT_FAILURE;
 	if (!server.opt.threads) {
 		long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -428,7 +430,6 @@ int main(int argc, char **argv)
 		daemon_start();
 	r = run(&server);
 	options_destroy(&server.opt);
-	free(cmd.options);
 	free(server.image);
 	free(server.mountpoint);
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
