@@ -459,12 +459,15 @@ void lfs_iput(struct lfs *fs, struct lfs_inode *inode)
 /** lfs_inode_flush_map() - Maps and attributes' blocks are in the log, their places in the inode. */
 int lfs_inode_flush_map(struct lfs *fs, struct lfs_inode *inode)
 {
-	struct lfs_pindex *names = inode->dir ? inode->dir->names : NULL;
+	struct lfs_dir_state *dir = __atomic_load_n(&inode->dir, __ATOMIC_ACQUIRE);
+	struct lfs_pindex *names = dir ? dir->names : NULL, *pi;
 	int err = lfs_xattrs_store(fs, inode);
 
-	if (!err && inode->map.pi && inode->map.pi->dirty) {
-		err = lfs_pindex_flush(inode->map.pi);
-		inode->map_root = inode->map.pi->root;
+	pi = __atomic_load_n(&inode->map.pi,
+			     __ATOMIC_ACQUIRE); /* which storing them may have made */
+	if (!err && pi && pi->dirty) {
+		err = lfs_pindex_flush(pi);
+		inode->map_root = pi->root;
 		inode->dirty = true;
 	}
 	if (!err && names && names->dirty) {
@@ -496,11 +499,47 @@ int lfs_inode_store(struct lfs *fs, struct lfs_inode *inode)
 	return 0;
 }
 
-static bool wants_flush(const struct lfs_inode *inode)
+/* Readers open maps beside us, and publish them; what they have just opened is not dirty. */
+static bool wants_flush(const struct lfs_inode *inode, bool maps)
 {
-	return !inode->freed && (inode->dirty || (inode->map.pi && inode->map.pi->dirty) ||
-				 (inode->dir && inode->dir->names && inode->dir->names->dirty) ||
-				 (inode->xattrs && inode->xattrs->dirty));
+	const struct lfs_pindex *pi = __atomic_load_n(&inode->map.pi, __ATOMIC_ACQUIRE);
+	const struct lfs_dir_state *dir = __atomic_load_n(&inode->dir, __ATOMIC_ACQUIRE);
+	const struct lfs_xattrs *x = __atomic_load_n(&inode->xattrs, __ATOMIC_ACQUIRE);
+
+	if (inode->freed)
+		return false;
+	return inode->dirty ||
+	       (maps &&
+		((pi && pi->dirty) || (dir && dir->names && dir->names->dirty) || (x && x->dirty)));
+}
+
+/* From @inode on in its chain, the first that is to be flushed. The shard is locked. */
+static struct lfs_inode *next_to_flush(struct lfs_inode *inode, bool maps)
+{
+	while (inode && !wants_flush(inode, maps))
+		inode = inode->hash_next;
+	return inode;
+}
+
+/*
+ * Those of one chain. The shard is locked, but not while one is flushed: readers bring others in meanwhile. None that is to
+ * be flushed leaves: that takes op_lock, or a name less.
+ */
+static int chain_flush(struct lfs *fs, struct lfs_icache_shard *s, uint32_t chain, bool maps)
+{
+	struct lfs_inode *inode = next_to_flush(s->buckets[chain], maps);
+	uint32_t n = s->nbuckets;
+	int err = 0;
+
+	while (inode) {
+		pthread_mutex_unlock(&s->lock);
+		err = maps ? lfs_inode_flush_map(fs, inode) : 0;
+		if (!err)
+			err = lfs_inode_store(fs, inode);
+		pthread_mutex_lock(&s->lock);
+		inode = err || s->nbuckets != n ? NULL : next_to_flush(inode->hash_next, maps);
+	}
+	return err;
 }
 
 /** lfs_inodes_flush() - Every dirty inode goes into its slot; @maps: its maps into the log, before. */
@@ -510,18 +549,15 @@ int lfs_inodes_flush(struct lfs *fs, bool maps)
 
 	for (uint32_t i = 0; i < LFS_ICACHE_SHARDS && !err; i++) {
 		struct lfs_icache_shard *s = &fs->icache.shard[i];
+		uint32_t n, j;
 
-		for (uint32_t j = 0; j < s->nbuckets && !err; j++) {
-			struct lfs_inode *inode;
-
-			for (inode = s->buckets[j]; inode && !err; inode = inode->hash_next) {
-				if (!wants_flush(inode))
-					continue;
-				err = maps ? lfs_inode_flush_map(fs, inode) : 0;
-				if (!err)
-					err = lfs_inode_store(fs, inode);
-			}
-		}
+		pthread_mutex_lock(&s->lock);
+		do { /* once more if there are other chains now: what was flushed is passed over */
+			n = s->nbuckets;
+			for (j = 0; j < n && n == s->nbuckets && !err; j++)
+				err = chain_flush(fs, s, j, maps);
+		} while (n != s->nbuckets && !err);
+		pthread_mutex_unlock(&s->lock);
 	}
 	return err;
 }
@@ -548,7 +584,7 @@ static bool idle_drop(struct lfs *fs, struct lfs_icache_shard *s, struct lfs_ino
 	bool gone = false;
 
 	pthread_mutex_lock(&s->lock);
-	if (inode->pins == 1 && !wants_flush(inode)) {
+	if (inode->pins == 1 && !wants_flush(inode, true)) {
 		unhash(fs, s, inode);
 		gone = true;
 	} else if (!--inode->pins) {
@@ -575,7 +611,7 @@ void lfs_icache_shrink(struct lfs *fs, uint64_t to)
 			if (!inode)
 				break;
 			pthread_rwlock_wrlock(&inode->lock);
-			if (wants_flush(inode) && !fs->memory_only &&
+			if (wants_flush(inode, true) && !fs->memory_only &&
 			    !lfs_inode_flush_map(fs, inode))
 				lfs_inode_store(fs, inode);
 			pthread_rwlock_unlock(&inode->lock);

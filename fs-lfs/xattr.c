@@ -120,7 +120,7 @@ void lfs_xattrs_free(struct lfs_inode *inode)
 int lfs_xattrs_store(struct lfs *fs, struct lfs_inode *inode)
 {
 	struct lfs_map_id id = { inode->ino, LFS_WHICH_BLOCKS };
-	struct lfs_xattrs *x = inode->xattrs;
+	struct lfs_xattrs *x = __atomic_load_n(&inode->xattrs, __ATOMIC_ACQUIRE);
 	uint8_t *bytes;
 	uint64_t n, done = 0;
 	int err = 0;
