@@ -646,7 +646,7 @@ int lfs_inode_free(struct lfs *fs, struct lfs_inode *inode)
 {
 	int err;
 
-	inode->mode = 0;
+	__atomic_store_n(&inode->mode, 0, __ATOMIC_RELAXED); /* rename.c looks without the lock */
 	inode->dirty = true;
 	err = lfs_inode_store(fs, inode);
 	if (err)

@@ -174,6 +174,12 @@ static int rename_locked(struct lfs *fs, struct move *m)
 
 /* ---- Locks around it -------------------------------------------------------------------------------------------- */
 
+/* Without its lock: the type changes when the inode is freed, and lfs_still() looks at that under the locks. */
+static bool looks_like_dir(const struct lfs_inode *inode)
+{
+	return S_ISDIR(__atomic_load_n(&inode->mode, __ATOMIC_RELAXED));
+}
+
 /* Before the locks: what cannot be asked under them. Nothing moves: rename_lock is held if it matters. */
 static int check_circle(struct lfs *fs, const struct move *m)
 {
@@ -181,9 +187,9 @@ static int check_circle(struct lfs *fs, const struct move *m)
 
 	if (m->dir == m->ndir)
 		return 0;
-	if (S_ISDIR(m->inode->mode))
+	if (looks_like_dir(m->inode))
 		err = is_inside(fs, m->ndir->ino, m->inode->ino);
-	if (!err && m->flags & LFS_RENAME_EXCHANGE && m->victim && S_ISDIR(m->victim->mode))
+	if (!err && m->flags & LFS_RENAME_EXCHANGE && m->victim && looks_like_dir(m->victim))
 		err = is_inside(fs, m->dir->ino, m->victim->ino);
 	return err;
 }
