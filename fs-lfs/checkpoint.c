@@ -40,6 +40,8 @@ static int orphans_inode(struct lfs *fs, struct lfs_inode **inode)
 	if (!err) {
 		(*inode)->mode = S_IFREG;
 		(*inode)->nlink = 1;
+		pthread_rwlock_unlock(
+			&(*inode)->lock); /* this is a checkpoint: nothing else changes it */
 	}
 	return err;
 }

@@ -392,7 +392,12 @@ int lfs_iget(struct lfs *fs, uint64_t ino, struct lfs_inode **out)
 	return inode ? 0 : -ESTALE;
 }
 
-/** lfs_inew() - A new inode with number @ino, pinned and dirty, all zero. -EUCLEAN: there is one. */
+/**
+ * lfs_inew() - A new inode with number @ino, pinned and dirty, all zero. -EUCLEAN: there is one.
+ *
+ * Its lock is held, exclusively: the number may be one that the cleaner or a file handle remembers, and they have to wait
+ * until the inode is what it shall be. (Taken while nobody knows the inode, so that the order of locks does not matter.)
+ */
 int lfs_inew(struct lfs *fs, uint32_t ino, struct lfs_inode **out)
 {
 	struct lfs_icache_shard *s = shard_of(fs, ino);
@@ -407,6 +412,7 @@ int lfs_inew(struct lfs *fs, uint32_t ino, struct lfs_inode **out)
 		inode_release(inode);
 		return err;
 	}
+	(void)pthread_rwlock_trywrlock(&inode->lock); /* nobody has it */
 	pthread_mutex_lock(&s->lock);
 	if (find(s, ino) || slot_of(blk, ino)->mode) {
 		err = -EUCLEAN;
@@ -416,10 +422,12 @@ int lfs_inew(struct lfs *fs, uint32_t ino, struct lfs_inode **out)
 	}
 	pthread_mutex_unlock(&s->lock);
 	lfs_cache_put(&fs->cache, blk);
-	if (err)
+	if (err) {
+		pthread_rwlock_unlock(&inode->lock);
 		inode_release(inode);
-	else
+	} else {
 		*out = inode;
+	}
 	return err;
 }
 

@@ -256,7 +256,7 @@ static int symlink_fill(struct lfs *fs, struct lfs_inode *inode, const char *tar
 
 /**
  * lfs_apply_create() - A new inode, and its name in @dir (NULL: none, it is an orphan; not the root).
- * @out: Pinned.
+ * @out: Pinned, its lock held exclusively.
  */
 int lfs_apply_create(struct lfs *fs, struct lfs_inode *dir, uint32_t ino,
 		     const struct lfs_record_disk *rec, const char *name, uint32_t name_len,
@@ -285,7 +285,7 @@ int lfs_apply_create(struct lfs *fs, struct lfs_inode *dir, uint32_t ino,
 		inode->mode = 0;
 		inode->dirty = false;
 		inode->freed = true;
-		lfs_iput(fs, inode);
+		lfs_file_put(fs, inode);
 		return err;
 	}
 	note_number(fs, ino, inode->generation);
@@ -367,7 +367,7 @@ static int create_locked(struct lfs *fs, struct lfs_inode *parent, struct lfs_in
 		err = lfs_ref_add(fs, ino, 1);
 	if (!err)
 		lfs_attr_of(inode, attr);
-	lfs_iput(fs, inode);
+	lfs_file_put(fs, inode);
 	return err;
 }
 

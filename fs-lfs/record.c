@@ -72,7 +72,7 @@ static int replay_create(struct lfs *fs, const struct record *r)
 		err = lfs_apply_create(fs, dir, r->ino, &r->d, r->a, r->a_len, r->b, r->b_len,
 				       r->time, &inode);
 	if (!err)
-		lfs_iput(fs, inode);
+		lfs_file_put(fs, inode);
 	lfs_iput(fs, dir);
 	return err;
 }

@@ -309,7 +309,7 @@ static int make_root(struct lfs_bdev *dev, const struct lfs_format_options *opt)
 		root->nlink = 2;
 		root->parent = LFS_ROOT_INO;
 		lfs_inode_dirty(root);
-		lfs_iput(fs, root);
+		lfs_file_put(fs, root);
 	}
 	if (!err) {
 		fs->emitted++;
