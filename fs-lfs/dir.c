@@ -120,11 +120,12 @@ int lfs_dir_flush_block(struct lfs *fs, struct lfs_cblk *blk)
 		return err;
 	err = lfs_log_place(fs, LFS_HEAD_META, lfs_owner(LFS_KIND_DATA, id), blk->b, 1, blk->data,
 			    &run.value, &got);
+	pthread_rwlock_wrlock(&dir->lock); /* a checkpoint stops changes, not readers of the map */
 	if (!err)
 		err = lfs_map_swap(fs, dir, &run);
 	if (!err)
 		lfs_cache_clean(&fs->cache, blk);
-	lfs_iput(fs, dir);
+	lfs_file_put(fs, dir);
 	return err;
 }
 

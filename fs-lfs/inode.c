@@ -541,9 +541,11 @@ static int chain_flush(struct lfs *fs, struct lfs_icache_shard *s, uint32_t chai
 
 	while (inode) {
 		pthread_mutex_unlock(&s->lock);
+		pthread_rwlock_wrlock(&inode->lock); /* readers are in the map too */
 		err = maps ? lfs_inode_flush_map(fs, inode) : 0;
 		if (!err)
 			err = lfs_inode_store(fs, inode);
+		pthread_rwlock_unlock(&inode->lock);
 		pthread_mutex_lock(&s->lock);
 		inode = err || s->nbuckets != n ? NULL : next_to_flush(inode->hash_next, maps);
 	}
