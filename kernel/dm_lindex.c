@@ -22,6 +22,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "dm_lindex.h"
 
 #define DM_MSG_PREFIX "lindex"
@@ -166,7 +167,7 @@ static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *dat
 		ti->error = "Data device cannot be opened";
 		return err;
 	}
-	err = dm_get_device(ti, meta, FMODE_READ, &c->meta);
+	err = dm_get_device(ti, meta, BLK_OPEN_READ, &c->meta);
 	if (err)
 		ti->error = "Metadata device cannot be opened";
 	return err;

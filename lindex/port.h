@@ -38,7 +38,12 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
 #include <asm/unaligned.h>
+#endif
 
 #ifndef CONFIG_64BIT
 #error "lindex: readers load words of 64 bits beside the writer: depends on 64BIT"
