@@ -357,6 +357,9 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 			const struct lindex_run *run, uint32_t units, void *room,
 			struct lindex_lines *copy);
 #define LINDEX_PATCH_ROOM 4160u /* bytes of working memory that it wants */
+uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room);
+uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to, void *room,
+			   struct lindex_lines *copy);
 uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			      struct lindex_plan *plan);
 bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
