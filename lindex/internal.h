@@ -319,6 +319,8 @@ struct lindex_traits {
 	struct lindex_ranges ranges;
 	uint64_t len_max; /* last - first */
 	uint64_t span;    /* from the first key of the first run to the first key of the last */
+	uint64_t keys;
+	uint32_t bend; /* lindex_dense_bend() of three runs */
 };
 
 /*
@@ -351,6 +353,7 @@ uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run 
 
 uint32_t lindex_dense_refit(const struct lindex_dense *before, const struct lindex_run *runs,
 			    uint32_t n, uint32_t max_units, struct lindex_plan *plan);
+uint32_t lindex_dense_bend(const uint64_t key[3], const uint64_t value[3]);
 bool lindex_dense_patch(const struct lindex_dense *old, uint64_t first, uint64_t last,
 			const struct lindex_run *run, struct lindex_dense *copy);
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,

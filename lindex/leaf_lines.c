@@ -562,6 +562,22 @@ static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t 
 	return *b - *a < 2;
 }
 
+/* Has one of the lines that a patch of lines a..b may ask for help room for an entry? */
+static bool lines_room_near(const struct lines_view *v, uint32_t a, uint32_t b)
+{
+	const struct lindex_lines *l = v->l;
+	const uint8_t *last = v->line0 + (size_t)(l->cap - 1u) * l->kw;
+	uint32_t hi = lindex_min32(a + PATCH_LINES, v->nlines), i = hi;
+
+	while (i && i + PATCH_LINES > hi) {
+		i--;
+		if ((i < a || i > b) && lines_get(last + (size_t)LINDEX_UNIT_BYTES * i, l->kw) ==
+						lindex_mask(8u * l->kw))
+			return true;
+	}
+	return false;
+}
+
 /* Which of e[k..n) go into the next of @lines lines: an even part; or, at the leaf's end, as many as it holds. */
 static uint32_t lines_part(const struct lindex_lines *l, const struct lines_entry *e, uint32_t k,
 			   uint32_t n, uint32_t lines, bool at_end)
@@ -663,7 +679,8 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 		lines = b - a + 1 + more;
 		if (at_end || (m >= lines && m <= lines * old->cap))
 			break;
-		if (more || lines == PATCH_LINES || v.nlines == lines)
+		if (more || lines == PATCH_LINES || v.nlines == lines ||
+		    (m > lines && !lines_room_near(&v, a, b)))
 			return false;
 		if (b + 1 < v.nlines)
 			b++;
@@ -679,28 +696,12 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 
 /* ---- Divide: two leaves from one, by lines ----------------------------------------------------------- */
 
-/* Bits that a value line leaves of one of three runs, at least: so far is the middle one from the line of the others. */
-static uint32_t lines_bend(const struct lines_view *v, const struct lines_entry *e)
-{
-	uint64_t x = e[1].first - e[0].first, dx = e[2].first - e[0].first, a, b, c, at;
-
-	if (!lines_mapped(v, &e[0]) || !lines_mapped(v, &e[1]) || !lines_mapped(v, &e[2]) || !dx ||
-	    dx > UINT32_MAX || v->l->vw + lindex_width(dx) > 64)
-		return 0;
-	a = lines_value(v, &e[0], e[0].first);
-	b = lines_value(v, &e[1], e[1].first);
-	c = lines_value(v, &e[2], e[2].first);
-	at = lindex_div64((c < a ? a - c : c - a) * x, (uint32_t)dx);
-	at = c < a ? a - at : a + at;
-	return lindex_width(b < at ? at - b : b - at);
-}
-
 /* Might DENSE or PRESENCE, which have a residual for each key, save an eighth? False is certain, and cheap. */
 static bool lines_might_be_dense(const struct lines_view *v, struct lines_entry *e)
 {
-	struct lines_entry some[3] = { { 0 } }, before = { 0 };
-	uint32_t i, j, n, bend;
-	uint64_t keys = 0, len;
+	uint64_t some[3] = { 0 }, values[3] = { 0 }, keys = 0, len;
+	struct lines_entry before = { 0 };
+	uint32_t i, j, n, at;
 
 	if (v->l->tw || v->l->sw)
 		return false;
@@ -714,11 +715,14 @@ static bool lines_might_be_dense(const struct lines_view *v, struct lines_entry 
 				return false;
 			keys += len;
 		}
-		j = n > 1 && !lines_mapped(v, e); /* two holes are one: the next is a run */
-		some[i < v->nlines / 2 ? 0 : i < v->nlines - 1 ? 1 : 2] = e[j];
+		j = !lines_mapped(v, e); /* two holes are one: the next is a run */
+		at = i < v->nlines / 2 ? 0 : i < v->nlines - 1 ? 1 : 2;
+		if (j == n)
+			continue;
+		some[at] = e[j].first;
+		values[at] = lines_value(v, &e[j], e[j].first);
 	}
-	bend = lines_bend(v, some);
-	return keys * (bend ? bend - 1 : 0) / 8 + LINDEX_UNIT_BYTES <=
+	return keys * lindex_dense_bend(some, values) / 8 + LINDEX_UNIT_BYTES <=
 	       (uint64_t)v->l->head.units * LINDEX_UNIT_BYTES * 7 / 8;
 }
 
