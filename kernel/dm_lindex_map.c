@@ -284,6 +284,7 @@ int dm_lindex_map_load(struct dm_dev *meta, sector_t offset, struct dm_dev *data
 		dm_lindex_map_free(map);
 		return err;
 	}
+	map->offset = offset;
 	map->load_us = ktime_us_delta(ktime_get(), begin);
 	*out = map;
 	return 0;
