@@ -10,10 +10,11 @@
  *           |  left     right|                into new nodes. Subtrees between the paths are
  *        ...X  ~~~~~~~~~~~  X...              dropped whole (retire.c walks them later).
  *
- *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish().
+ *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish(). (The table over the
+ *       root goes before the root does, and a new one comes after: top.c.)
  *   U2  Before publish() the change can be undone (undo()); after it nothing can fail.
  *   U3  At most 6 leaves (3 as a rule), 3 inner nodes per level and a new root are written, whatever
- *       is overwritten (DESIGN.md, "how many nodes").
+ *       is overwritten (DESIGN.md, "how many nodes"), and a table over the new root.
  *   U4  A remove that cuts no run writes leaves no larger than those it replaces: every kind of
  *       leaf encodes any subset of its runs in no more units (DESIGN.md, "remove never grows").
  */
