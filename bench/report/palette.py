@@ -19,6 +19,9 @@ KNOWN = {
     "maple-tree": ("#44aa99", "circle"),
     "xarray": ("#999933", "up"),
     "limit": ("#b0b0b0", "circle"),
+    "fs-lfs": ("#d55e00", "circle"),
+    "fs-lfs-writeback": ("#e69f00", "up"),
+    "fuse2fs": ("#0072b2", "square"),
 }
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933", "#444444")
 
@@ -34,4 +37,4 @@ def looks(names):
 
 
 def is_ours(name):
-    return name.startswith("lindex")
+    return name.startswith(("lindex", "fs-lfs"))

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""The cases: what programs do with a mounted filesystem. More is better in all of them.
+
+Each group is a function that gets a Work and yields (case, unit, figure) after each case, so that the same case of
+other filesystems can run before the next. A figure that is None failed, and the reason has been said. "cold" is after
+a new mount; the image itself stays in memory.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+SECONDS = 600 # the longest that any one command may take
+
+
+class Sizes:
+    """How much of everything. Megabytes are of 2^20 bytes. @most_files: that any tree may have here."""
+
+    def __init__(self, quick, most_files):
+        self.big, self.rewritten = (128, 32) if quick else (1024, 256)
+        self.seconds = 1 if quick else 4 # of each case that runs for a time
+        self.files = min(4000 if quick else 20000, most_files) # small ones
+        self.tree = min(2500 if quick else 30000, most_files) # files of a real tree, at most
+        self.transactions = {"DELETE": 300, "WAL": 3000}
+
+
+class Work:
+    """Where a group works: @mounted, with files of ours outside it; @seed differs from round to round."""
+
+    def __init__(self, mounted, sizes, seed, metaloop):
+        self.mounted, self.dir, self.scratch = mounted, mounted.at / "work", mounted.place / "scratch"
+        self.sizes, self.seed, self.metaloop = sizes, seed, metaloop
+        self.counted = [] # (name, unit, figure): no rates, and not compared
+        self.dir.mkdir()
+        self.scratch.mkdir()
+
+    def say(self, case, why):
+        print(f"bench: {self.mounted.filesystem.name}: {case}: {why}", file=sys.stderr)
+
+    def cold(self):
+        sync(self.dir)
+        self.mounted.again()
+
+    def run(self, case, words):
+        """Its output, or None."""
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            self.say(case, f"{words[0]} did not end within {SECONDS} s")
+            return None
+        if done.returncode:
+            self.say(case, f"{words[0]}: {(done.stderr or done.stdout).strip()[-300:] or done.returncode}")
+            return None
+        return done.stdout
+
+    def timed(self, case, count, words):
+        """@count per second, the sync behind it included."""
+        began = time.monotonic()
+        if self.run(case, words) is None:
+            return None
+        sync(self.dir)
+        return count / (time.monotonic() - began)
+
+    def same(self, case, one, other):
+        """Is the copy the original? Outside the clock."""
+        return self.run(case, ["diff", "-rq", "--no-dereference", one, other]) is not None
+
+
+def sync(at):
+    subprocess.run(["sync", "-f", at], timeout=SECONDS, check=False)
+
+
+# ---- Data -----------------------------------------------------------------------------------------
+
+def fio(work, case, *words):
+    """What fio says of its one job, or None."""
+    out = work.scratch / "fio.json"
+    done = work.run(case, ["fio", "--name=j", f"--filename={work.dir}/big", "--output-format=json", f"--output={out}",
+                           f"--size={work.sizes.big}M", "--fallocate=none", "--group_reporting", "--thread",
+                           f"--randseed={work.seed}", *words])
+    if done is None:
+        return None
+    said = out.read_text()
+    job = json.loads(said[said.index("{"):])["jobs"][0]
+    if job["error"]:
+        work.say(case, f"fio: error {job['error']}")
+        return None
+    return job
+
+
+def rate(job, way, count, divisor=1):
+    """@count per second of what was read or written."""
+    return job and job[way][count] / divisor / (max(job[way]["runtime"], 1) / 1000)
+
+
+def data(work):
+    big, random = work.sizes.big, ("--bs=4k", f"--runtime={work.sizes.seconds}")
+    one, many = "--ioengine=psync", ("--ioengine=libaio", "--iodepth=16", "--direct=1")
+    quarters = ("--numjobs=4", f"--size={big // 4}M", f"--offset_increment={big // 4}M")
+
+    def in_order(case, way, *words):
+        return case, "MiB/s", rate(fio(work, case, f"--rw={way}", "--bs=1M", one, *words), way, "io_bytes", 1 << 20)
+
+    def at_random(case, *words):
+        work.cold()
+        return case, "iops", rate(fio(work, case, "--rw=randread", *random, *words), "read", "total_ios")
+
+    yield in_order("seqwrite_1M_fsync", "write", "--end_fsync=1")
+    work.cold()
+    yield in_order("seqread_1M_cold", "read", "--invalidate=0")
+    yield in_order("seqread_1M_warm", "read", "--invalidate=0")
+    yield at_random("randread_4k", one)
+    yield at_random("randread_4k_4jobs", one, *quarters)
+    yield at_random("randread_4k_qd16_direct", *many)
+    case = "randwrite_4k_endfsync"
+    yield case, "iops", rate(fio(work, case, "--rw=randwrite", "--bs=4k", one, f"--io_size={work.sizes.rewritten}M",
+                                 "--end_fsync=1"), "write", "total_ios")
+    yield fsync_each(work, "randwrite_4k_fsync1", "--rw=randwrite", *random, one, "--time_based")
+
+
+# What reaches the device for each fsync, where the filesystem can say.
+COUNTED = {"fsync_blocks": ("blocks", "device_blocks_written"), "fsync_flushes": ("flushes", "flushes")}
+
+
+def fsync_each(work, case, *words):
+    before = counters(work)
+    job = fio(work, case, *words, "--fsync=1")
+    after = counters(work)
+    if before and after and job:
+        for name, (unit, counter) in COUNTED.items():
+            work.counted.append((name, unit, (after[counter] - before[counter]) / job["write"]["total_ios"]))
+    return case, "iops", rate(job, "write", "total_ios")
+
+
+def counters(work):
+    filesystem = work.mounted.filesystem
+    return json.loads(filesystem.counters(work.mounted.at)) if hasattr(filesystem, "counters") else None
+
+
+# ---- Metadata -------------------------------------------------------------------------------------
+
+def metadata(work):
+    files = work.dir / "m"
+    files.mkdir()
+    for case, operation, cold in (("meta_create_1k", "create", False), ("meta_stat_warm", "stat", False),
+                                  ("meta_stat_cold", "stat", True), ("meta_readdirstat_cold", "readdir", True),
+                                  ("meta_openread", "open", False), ("meta_rename", "rename", False),
+                                  ("meta_unlink", "unlink", False)):
+        if cold:
+            work.cold()
+        said = work.run(case, [work.metaloop, operation, files, str(work.sizes.files), "1024"])
+        yield case, "ops/s", float(said) if said else None
+
+
+# ---- Real trees -----------------------------------------------------------------------------------
+
+class Tree:
+    """At most @most files of @source, copied to @place, and as a tar file beside it."""
+
+    def __init__(self, source, place, most):
+        self.folder, self.tar = place, place.with_suffix(".tar")
+        names = []
+        for folder, folders, files in os.walk(source):
+            folders.sort()
+            names += [os.path.relpath(os.path.join(folder, f), source) for f in sorted(files)]
+            if len(names) >= most:
+                break
+        place.mkdir()
+        listed = "\0".join(n for n in names[:most] if os.access(os.path.join(source, n), os.R_OK))
+        subprocess.run(["tar", "cf", self.tar, "-C", source, "--null", "-T", "-"], input=listed, text=True, check=True)
+        subprocess.run(["tar", "xf", self.tar, "-C", place], check=True)
+        subprocess.run(["tar", "cf", self.tar, "-C", place, "."], check=True)
+        self.entries = sum(len(folders) + len(files) for _, folders, files in os.walk(place))
+
+
+def trees(work, headers, documents):
+    place = work.dir / "t"
+    place.mkdir()
+    speed = work.timed("tar_x", headers.entries, ["tar", "xf", headers.tar, "-C", place])
+    yield "tar_x", "files/s", speed if work.same("tar_x", headers.folder, place) else None
+    work.cold()
+    again = work.scratch / "again.tar"
+    yield "tar_c_cold", "files/s", work.timed("tar_c_cold", headers.entries, ["tar", "cf", again, "-C", place, "."])
+    again.unlink(missing_ok=True)
+    yield "rm_rf", "files/s", work.timed("rm_rf", headers.entries, ["rm", "-rf", place])
+    copied = work.timed("cp_a", documents.entries, ["cp", "-a", documents.folder, work.dir / "doc"])
+    yield "cp_a", "files/s", copied if work.same("cp_a", documents.folder, work.dir / "doc") else None
+
+
+# ---- Databases ------------------------------------------------------------------------------------
+
+def databases(work):
+    for mode, count in work.sizes.transactions.items():
+        case, script = f"sqlite_{mode.lower()}", work.scratch / "script.sql"
+        script.write_text(f"PRAGMA journal_mode={mode};\nCREATE TABLE t(a INTEGER PRIMARY KEY, b);\n"
+                          + "INSERT INTO t(b) VALUES (hex(randomblob(100)));\n" * count)
+        file = work.dir / f"{mode}.db"
+        speed = work.timed(case, count, ["sqlite3", file, f".read {script}"])
+        said = work.run(case, ["sqlite3", file, "PRAGMA integrity_check; SELECT count(*) FROM t;"])
+        if said is not None and said.split() != ["ok", str(count)]:
+            work.say(case, f"sqlite3: expected ok and {count} rows, found {said.split()}")
+            speed = None
+        yield case, "transactions/s", speed
