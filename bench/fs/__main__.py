@@ -7,7 +7,7 @@ writes OUT/fs.json: machine, commit, rows of all rounds, bars, and a section for
 cases, two minutes; in full three rounds, a quarter of an hour. --only: filesystems. A peer that cannot be had is left
 out, with one line that says what it wants. Whatever ends this, nothing stays mounted.
 
-Exit status: 0; 1: fs-lfs could not be measured, or something was wrong with its answers; 2: bad arguments.
+Exit status: 0; 1: fs-lfs could not be measured, or something was wrong with its answers; 2: bad arguments; 77: nothing can be mounted here.
 """
 
 import argparse
@@ -230,7 +230,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1)) # "with" blocks end as they should
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        die("fs: no /dev/fuse here: nothing can be mounted")
+        die("fs: no /dev/fuse here: nothing can be mounted", 77)
     gib = 4 if args.quick else 14
     if available_gib() < gib + 1:
         die(f"fs: expected {gib + 1} GiB of memory, found {available_gib():.1f}" + ("" if args.quick else "; --quick needs 5"))

@@ -40,7 +40,7 @@ def gather(folder):
         raise sections.Wrong(f"{folder}: expected *.json, found none")
     files = [sections.load(name) for name in names]
     found = contest.sections_of([f for f in files if f.kind == "contest"])
-    found += bars.sections_of([f for f in files if f.kind == "bars"])
+    found += bars.sections_of(files)
     found += [f.doc["section"] for f in files if f.kind == "section"]
     found.sort(key=lambda section: section["order"])
     for section in found:

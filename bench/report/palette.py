@@ -21,6 +21,7 @@ KNOWN = {
     "limit": ("#b0b0b0", "circle"),
     "fs-lfs": ("#d55e00", "circle"),
     "fs-lfs-writeback": ("#e69f00", "up"),
+    "passthrough": ("#009e73", "diamond"),
     "fuse2fs": ("#0072b2", "square"),
 }
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933", "#444444")

@@ -133,6 +133,7 @@ refuses()
 refuses '{' 'figures/bad.json: expected JSON'
 refuses '[]' 'figures/bad.json: expected an object with "section"'
 refuses '{"section": {"order": 1}}' 'figures/bad.json: expected "title", a text'
+refuses '{"section": {"title": "T", "order": 1}, "bars": [{"set": "s"}]}' 'figures/bad.json: bar 1: expected "what", a text'
 refuses '{"section": {"title": "T", "order": 1, "tables": [{"columns": [{"name": "a"}], "rows": [[1, 2]]}]}}' \
 	'figures/bad.json: table 1: expected 1 cells in row 1'
 refuses '{"section": {"title": "T", "order": 1, "plots": [{"title": "P", "x": {"label": "x", "log": true},
