@@ -120,8 +120,25 @@ def data(work):
     yield fsync_each(work, "randwrite_4k_fsync1", "--rw=randwrite", *random, one, "--time_based")
 
 
-# What reaches the device for each fsync, where the filesystem can say.
-COUNTED = {"fsync_blocks": ("blocks", "device_blocks_written"), "fsync_flushes": ("flushes", "flushes")}
+# No rates, and not compared: what filesystems that can say so count. name -> unit, and what it is of.
+COUNTED = {
+    "fsync_blocks": ("blocks", "random 4 KiB write with fsync: written to the device for each"),
+    "fsync_flushes": ("flushes", "random 4 KiB write with fsync: flushes for each"),
+    "wear_uniform": ("blocks", "80 % live, uniform overwrites: written to the device for each block"),
+    "wear_hot": ("blocks", "80 % live, 90 % of overwrites to 10 % of blocks: the same"),
+    "map_extents": ("extents", "the file after the uniform overwrites"),
+    "map_on_disk": ("bytes", "its map on disk, for each extent"),
+    "map_in_memory": ("bytes", "its map in memory, for each extent"),
+}
+
+
+def count(work, name, figure):
+    work.counted.append((name, COUNTED[name][0], figure))
+
+
+def counters(work, path=None):
+    filesystem = work.mounted.filesystem
+    return json.loads(filesystem.counters(path or work.mounted.at)) if hasattr(filesystem, "counters") else None
 
 
 def fsync_each(work, case, *words):
@@ -129,14 +146,34 @@ def fsync_each(work, case, *words):
     job = fio(work, case, *words, "--fsync=1")
     after = counters(work)
     if before and after and job:
-        for name, (unit, counter) in COUNTED.items():
-            work.counted.append((name, unit, (after[counter] - before[counter]) / job["write"]["total_ios"]))
+        for name, counter in (("fsync_blocks", "device_blocks_written"), ("fsync_flushes", "flushes")):
+            count(work, name, (after[counter] - before[counter]) / job["write"]["total_ios"])
     return case, "iops", rate(job, "write", "total_ios")
 
 
-def counters(work):
-    filesystem = work.mounted.filesystem
-    return json.loads(filesystem.counters(work.mounted.at)) if hasattr(filesystem, "counters") else None
+# ---- Wear -----------------------------------------------------------------------------------------
+
+def wear(work):
+    """A filesystem that is nearly full, overwritten once until it is in its steady state, and once to be counted."""
+    room = os.statvfs(work.dir)
+    live = room.f_blocks * room.f_frsize * 8 // 10 >> 20
+    file = (f"--size={live}M", "--ioengine=psync", "--end_fsync=1")
+    fio(work, "fill", *file, "--rw=write", "--bs=1M")
+    for name, *words in (("uniform",), ("hot", "--random_distribution=zoned:90/10:10/90")):
+        overwrite = (*file, "--rw=randwrite", "--bs=4k", "--norandommap", f"--io_size={live}M", *words)
+        fio(work, f"wear_{name}", *overwrite)
+        before = counters(work)
+        job = fio(work, f"wear_{name}", *overwrite)
+        after = counters(work)
+        if job:
+            written, asked = (after[c] - before[c] for c in ("device_blocks_written", "user_blocks_written"))
+            count(work, f"wear_{name}", written / asked)
+        if name == "uniform":
+            learned = counters(work, work.dir / "big")["map"]
+            count(work, "map_extents", learned["extents"])
+            count(work, "map_on_disk", learned["disk_bytes"] / learned["extents"])
+            count(work, "map_in_memory", learned["memory_bytes"] / learned["extents"])
+        yield f"overwrite_{name}", "iops", rate(job, "write", "total_ios")
 
 
 # ---- Metadata -------------------------------------------------------------------------------------
