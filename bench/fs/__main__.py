@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """fs-lfs beside its peers, in memory: images and directories in a tmpfs of limited size.
 
-    python3 bench/fs BUILD OUT [--quick] [--rounds N] [--seed N] [--only NAME,NAME]
+    python3 bench/fs BUILD OUT [--quick | --smoke] [--rounds N] [--seed N] [--only NAME,NAME]
 
 writes OUT/fs.json: machine, commit, rows of all rounds, bars, and a section for the report. --quick: two rounds of small
-cases, two minutes; in full three rounds, a quarter of an hour. --only: filesystems. A peer that cannot be had is left
+cases, two minutes; --smoke: of tiny ones, to see that it works; in full three rounds, a quarter of an hour. --only: filesystems. A peer that cannot be had is left
 out, with one line that says what it wants. Whatever ends this, nothing stays mounted.
 
 Exit status: 0; 1: fs-lfs could not be measured, or something was wrong with its answers; 2: bad arguments; 77: nothing can be mounted here.
@@ -44,16 +44,18 @@ def die(text, status=1):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="bench/fs", usage="python3 bench/fs BUILD OUT [--quick] [--rounds N] "
-                                     "[--seed N] [--only NAME,NAME]")
+    parser = argparse.ArgumentParser(prog="bench/fs", usage="python3 bench/fs BUILD OUT [--quick | --smoke] "
+                                     "[--rounds N] [--seed N] [--only NAME,NAME]")
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--quick", action="store_true")
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--quick", dest="scale", action="store_const", const="quick", default="whole")
+    scale.add_argument("--smoke", dest="scale", action="store_const", const="smoke")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     found = parser.parse_args()
-    found.rounds = found.rounds or (2 if found.quick else 3)
+    found.rounds = {"whole": 3, "quick": 2, "smoke": 1}[found.scale] if found.rounds is None else found.rounds
     if found.rounds < 1:
         parser.error(f"--rounds: expected at least 1, found {found.rounds}")
     return found
@@ -90,9 +92,9 @@ def memory(gib):
 
 # ---- What is measured -----------------------------------------------------------------------------
 
-def filesystems(args, place):
+def filesystems(args, place, size):
     """Those that can be had here, in the order of the report."""
-    tools, size = args.build.resolve() / "bin", "2G" if args.quick else "6G"
+    tools = args.build.resolve() / "bin"
 
     def passthroughs():
         program = mounts.compile_passthrough(place)
@@ -126,8 +128,8 @@ def groups(args, place, sizes, there_are):
             del found[name]
     todo = [(name, group, there_are) for name, group in found.items()]
     if "data" in found and there_are[0].name == "fs-lfs":
-        small = mounts.Lfs("fs-lfs", args.build.resolve() / "bin", "512M" if args.quick else "5G")
-        todo.append(("wear", cases.wear, [small]))
+        worn = mounts.Lfs("fs-lfs", args.build.resolve() / "bin", sizes.worn)
+        todo.append(("wear", cases.wear, [worn]))
     return todo
 
 
@@ -219,10 +221,10 @@ def commit():
 
 
 def write(args, rows, where):
-    doc = {"machine": where, "commit": commit(), "seed": args.seed, "rounds": args.rounds, "quick": args.quick,
-           "bars": figures.bars_of(figures.Rows(rows)), "section": figures.section_of(rows, args.quick, args.rounds, where),
+    doc = {"machine": where, "commit": commit(), "seed": args.seed, "rounds": args.rounds, "quick": args.scale != "whole",
+           "bars": figures.bars_of(figures.Rows(rows)),
+           "section": figures.section_of(rows, args.scale != "whole", args.rounds, where),
            "rows": rows}
-    args.out.mkdir(parents=True, exist_ok=True)
     new = args.out / "fs.json.new"
     new.write_text(json.dumps(doc, indent=1) + "\n", encoding="utf-8")
     new.replace(args.out / "fs.json")
@@ -234,20 +236,24 @@ def write(args, rows, where):
 def main():
     args = arguments()
     in_namespace()
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        die(f"fs: {args.out}: cannot write figures there: {why.strerror}", 2)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1)) # "with" blocks end as they should
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         die("fs: no /dev/fuse here: nothing can be mounted", 77)
-    gib = 4 if args.quick else 14
-    if available_gib() < gib + 1:
-        die(f"fs: expected {gib + 1} GiB of memory, found {available_gib():.1f}" + ("" if args.quick else "; --quick needs 5"))
     mounts.raise_limits()
     most = mounts.open_files() // 2 # the passthrough holds one for each file; half of them for what else there is
-    if most < 20000 and not args.quick:
+    where, sizes = machine(), cases.Sizes(args.scale, most)
+    if sizes.files == most or sizes.tree == most:
         say(f"fs: {2 * most} descriptors are allowed: trees of at most {most} files")
-    where, sizes = machine(), cases.Sizes(args.quick, most)
-    with memory(gib) as place:
-        there_are = filesystems(args, place)
+    if available_gib() < sizes.memory_gib + 1:
+        die(f"fs: expected {sizes.memory_gib + 1} GiB of memory, found {available_gib():.1f}"
+            + ("; --quick needs 5" if args.scale == "whole" else ""))
+    with memory(sizes.memory_gib) as place:
+        there_are = filesystems(args, place, sizes.image)
         if not any(f.name in figures.OURS for f in there_are):
             die("fs: there is no fs-lfs to measure")
         rounds = Rounds(args, place, sizes)

@@ -18,12 +18,15 @@ SECONDS = 600 # the longest that any one command may take
 class Sizes:
     """How much of everything. Megabytes are of 2^20 bytes. @most_files: that any tree may have here."""
 
-    def __init__(self, quick, most_files):
-        self.big, self.rewritten = (128, 32) if quick else (1024, 256)
-        self.seconds = 1 if quick else 4 # of each case that runs for a time
-        self.files = min(4000 if quick else 20000, most_files) # small ones
-        self.tree = min(2500 if quick else 30000, most_files) # files of a real tree, at most
-        self.transactions = {"DELETE": 300, "WAL": 3000}
+    def __init__(self, scale, most_files):
+        at = ("whole", "quick", "smoke").index(scale)
+        self.big, self.rewritten = (1024, 128, 8)[at], (256, 32, 2)[at]
+        self.time = ("4s", "1s", "100ms")[at] # of each case that runs for a time
+        self.files = min((20000, 4000, 200)[at], most_files) # small ones
+        self.tree = min((30000, 2500, 100)[at], most_files) # files of a real tree, at most
+        self.transactions = {"DELETE": (300, 300, 20)[at], "WAL": (3000, 3000, 20)[at]}
+        self.image, self.worn = ("6G", "2G", "1G")[at], ("5G", "512M", "64M")[at] # of filesystems
+        self.memory_gib = (14, 4, 2)[at] # for all of them
 
 
 class Work:
@@ -96,7 +99,7 @@ def rate(job, way, count, divisor=1):
 
 
 def data(work):
-    big, random = work.sizes.big, ("--bs=4k", f"--runtime={work.sizes.seconds}")
+    big, random = work.sizes.big, ("--bs=4k", f"--runtime={work.sizes.time}")
     one, many = "--ioengine=psync", ("--ioengine=libaio", "--iodepth=16", "--direct=1")
     quarters = ("--numjobs=4", f"--size={big // 4}M", f"--offset_increment={big // 4}M")
 
