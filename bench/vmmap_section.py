@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""vmmap_section.py FOLDER: the CSV files that vmmap.sh left there, as a section of the report, on standard output.
+"""vmmap_section.py FOLDER [--quick]: the CSV files that vmmap.sh left there, as a section of the report, on standard output.
 
 Four plots: bytes per page by space, table reads per walk, MMU cycles against radix by footprint, native time; a table for
 each file; and the bars, with what became of them."""
@@ -47,13 +47,13 @@ def of(rows, backend):
 
 
 def footprint_plot(rows):
-    spaces = sorted({row["space"] for row in rows})
+    spaces = sorted({row["space"] for row in rows}, reverse=True) # the first at the top
     names = [re.sub(r".*/|\.runs.*", "", space) for space in spaces]
     series = [{"name": backend,
-               "points": [[spaces.index(r["space"]), float(r["bytes_per_page"])] for r in of(rows, backend)]}
+               "points": [[float(r["bytes_per_page"]), spaces.index(r["space"])] for r in of(rows, backend)]}
               for backend in BACKENDS if of(rows, backend)]
-    return {"title": "Table bytes for each mapped page", "kind": "points", "x": {"label": "address space", "names": names},
-            "y": {"label": "bytes", "log": True}, "series": series}
+    return {"title": "Table bytes for each mapped page", "kind": "points", "x": {"label": "bytes", "log": True},
+            "y": {"label": "", "names": names}, "series": series}
 
 
 def sweep_plot(rows, layout, column, title, label):
@@ -182,10 +182,10 @@ def document(folder):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: vmmap_section.py FOLDER")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--quick"]):
+        sys.exit("usage: vmmap_section.py FOLDER [--quick]")
     try:
-        json.dump(document(sys.argv[1]), sys.stdout, indent=1)
+        json.dump({"quick": len(sys.argv) == 3, **document(sys.argv[1])}, sys.stdout, indent=1)
         print()
     except (OSError, KeyError, ValueError, AttributeError) as why:
         print(f"vmmap_section: {sys.argv[1]}: expected the files that vmmap.sh writes, found: {why!r}", file=sys.stderr)

@@ -203,8 +203,9 @@ def render_head(files):
     wrong = sum(not row.get("checked", True) for d in docs for row in d.get("rows", []) + d.get("bars", []))
     if wrong:
         head.append('<p class="warn">Some answers were wrong: look for NO in the tables, and at the files.</p>')
-    if any(d.get("quick") for d in docs):
-        head.append('<p class="warn">A quick run, or parts of one: it shows that everything works. The figures say little.</p>')
+    quick = ", ".join(f.name for f in files if f.doc.get("quick"))
+    if quick:
+        head.append(f'<p class="warn">Quick runs, which show that everything works, and whose figures say little: {text(quick)}.</p>')
     return head
 
 

@@ -102,6 +102,7 @@ def plot(rows, key, title, label):
 
 
 def section(rows):
+    tables = [table(rows, *which) for which in dict.fromkeys((row["map"], row["runs"]) for row in rows)]
     plots = [plot(rows, "lookup_ns", "Lookup in the kernel", "ns"), plot(rows, "bytes_per_run", "Memory", "bytes per run")]
     return {
         "title": "Inside the kernel", "order": 60,
@@ -111,7 +112,7 @@ def section(rows):
                   "column is mas_walk(). An update overwrites 1 to 8 keys. Bytes: all-in; for XArray and maple tree the "
                   "pages that were gone after the build, where these are many."],
         "plots": [p for p in plots if p],
-        "tables": [table(rows, *which) for which in dict.fromkeys((row["map"], row["runs"]) for row in rows)],
+        "tables": sorted(tables, key=lambda t: t["folded"]),
     }
 
 
