@@ -4,14 +4,11 @@
 # The filesystems of the contest: ratios, means and verdicts of made-up rows; command lines; and, where something can be
 # mounted, all cases in tiny, after which nothing is left behind. usage: bench_fs.sh BUILD
 
-set -euo pipefail
-build=$(readlink -f "${1:?usage: bench_fs.sh BUILD}")
-bench=$(readlink -f ../../bench)
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failures=0
+. "$(dirname "$0")/tool.sh"
+build=${1:?usage: bench_fs.sh BUILD}
+bench=$here/../../bench
+program=(python3 "$bench/fs")
 
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
 command -v python3 >/dev/null || { echo "skipped: no python3"; exit 0; }
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -46,13 +43,11 @@ END
 # ---- Command lines -------------------------------------------------------------------------------------
 refuses()
 {
-	local expected=$1 text=$2 status=0
+	local expected=$1 text=$2
 	shift 2
-	python3 "$bench/fs" "$@" >out 2>err || status=$?
-	[[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected: $(head -c 300 err)"
+	try "$expected" "$@"
 	grep -qF -- "$text" err || fail "$*: expected \"$text\", found: $(head -c 300 err)"
 }
-cd "$tmp"
 refuses 2 'unrecognized arguments: --frob' "$build" figures --frob
 refuses 2 '--rounds: expected at least 1, found 0' "$build" figures --rounds 0
 refuses 2 'not allowed with argument' "$build" figures --quick --smoke
@@ -64,7 +59,7 @@ else
 	before=$(grep -c 'bench-fs' /proc/mounts || true)
 	refuses 1 'there is no fs-lfs to measure' "$tmp" figures --smoke
 	refuses 2 'no filesystem ext5' "$build" figures --smoke --only ext5
-	python3 "$bench/fs" "$build" figures --smoke >said 2>err || fail "--smoke: exit status $?: $(head -c 500 err)"
+	try 0 "$build" figures --smoke
 	[[ $(grep -c 'bench-fs' /proc/mounts || true) == "$before" ]] || fail "mounts are left"
 	python3 "$bench/report" figures >said || fail "the report: $(head -c 300 said)"
 	python3 - figures/fs.json <<'END' || fail "fs.json"
@@ -80,5 +75,4 @@ assert doc["commit"] and doc["machine"]["cores"] and doc["bars"] and doc["sectio
 END
 fi
 
-((failures == 0)) || { echo "$failures failure(s)"; exit 1; }
-echo ok
+verdict
