@@ -43,6 +43,8 @@ int lfs_clone_apply(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *dst
 {
 	int err = 0;
 
+	dst->flags = (uint16_t)(dst->flags &
+				~LFS_DI_INLINE); /* or replay would keep it: no record says so */
 	while (n && !err) {
 		struct lindex_run run;
 		uint64_t k;

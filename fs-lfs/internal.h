@@ -253,6 +253,7 @@ struct lfs {
 	struct lfs_icache icache;
 	struct lfs_pool pool[LFS_POOLS + 1]; /* [LFS_POOLS]: the system's maps */
 	uint64_t pool_limit;                 /* bytes, of each */
+	_Atomic uint64_t ptab_nodes;         /* blocks of maps' page tables in memory */
 
 	/* alloc_lock: */
 	pthread_mutex_t alloc_lock;
