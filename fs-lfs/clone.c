@@ -34,13 +34,19 @@ static int clone_piece(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *
 	out.value = lindex_value(run, lbn);
 	if (!LFS_PLANTED(SHARED_BLOCK_FREED) || !fs->replaying)
 		err = lfs_shared_ref(fs, out.value, n);
-	return err ? err : lfs_map_swap(fs, dst, &out);
+	if (err)
+		return err;
+	err = lfs_map_swap(fs, dst, &out);
+	if (err)
+		lfs_partly(fs, lfs_shared_unref(fs, out.value, n));
+	return err;
 }
 
 /** lfs_clone_apply() - @n blocks from @lbn of @src are also blocks @to of @dst, which ends at @size at least. */
 int lfs_clone_apply(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *dst, uint64_t lbn,
 		    uint64_t n, uint64_t to, uint64_t size)
 {
+	uint64_t begin = lbn;
 	int err = 0;
 
 	dst->flags = (uint16_t)(dst->flags &
@@ -51,10 +57,12 @@ int lfs_clone_apply(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *dst
 
 		err = lfs_map_lookup(fs, src, lbn, &run);
 		if (err && err != -ENOENT)
-			return err;
+			return lbn == begin ? err : lfs_partly(fs, err);
 		k = run.last - lbn < n ? run.last - lbn + 1 : n;
 		err = err ? lfs_map_clear(fs, dst, to, to + k - 1) :
 			    clone_piece(fs, src, dst, &run, lbn, k, to);
+		if (err == -ENOMEM)
+			return lbn == begin ? err : lfs_partly(fs, err);
 		lbn += k;
 		to += k;
 		n -= k;
