@@ -7,6 +7,7 @@
  *   ops*.c       one function per request: decode, lfs_*, reply  wire.c      what libfuse 3.14 leaves out
  *   near_full.c  writeback cache without lost writes             ticker.c    the thread that calls lfs_tick()
  *   report.c     figures as JSON                             device.c     the image, and whether it is slow
+ *   awake.c      idle processors that do not halt
  *
  * The kernel caches names, attributes and data for as long as it likes (TIMEOUT_SECONDS): every change comes
  * through it, so nothing that it knows can be out of date.
@@ -29,11 +30,15 @@
 
 /* ---- options.c --------------------------------------------------------------------------------- */
 
+/* May a processor that idles between two requests halt? See awake.c. */
+enum halt { HALT_AUTO, HALT_ALWAYS, HALT_NEVER };
+
 /* What -o said. Strings belong to the struct. */
 struct options {
 	uint64_t cap_bytes;
 	double commit_seconds;
-	unsigned threads, spin_us;
+	unsigned threads;
+	enum halt halt;
 	bool read_only, discard, writeback, acl;
 	char *kernel; /* for mount(2) and libfuse: "allow_other,suid,..." */
 };
@@ -84,6 +89,13 @@ void loop_abort(void);
 
 /* This thread may sleep for a while: let another one look for requests. */
 void loop_will_wait(void);
+
+/* ---- awake.c ----------------------------------------------------------------------------------- */
+
+void awake_init(enum halt halt);
+
+/* Requests come in such numbers that it is worth it, or have ceased. Called by one thread. */
+void awake_keep(bool awake);
 
 /* ---- device.c ---------------------------------------------------------------------------------- */
 
