@@ -152,7 +152,8 @@ int options_parse(struct options *opt, const char *text)
 	char *copy = strdup(text ? text : ""), *rest = copy, *word;
 	int r = copy ? 0 : -ENOMEM;
 
-	*opt = (struct options){ .commit_seconds = 5, .acl = true };
+	/* The writeback cache wants the kernel's limit lowered on a nearly full image, which only root may. */
+	*opt = (struct options){ .commit_seconds = 5, .acl = true, .writeback = is_root };
 	if (is_root && !r)
 		r = pass_on(opt, "suid,dev");
 	while (!r && (word = strsep(&rest, ",")))
