@@ -769,6 +769,9 @@ void lfs_groups_release(struct lfs *fs)
 		s->state = LFS_SEG_FREE;
 		group->nfree++;
 		fs->nfree++;
+		if (fs->rotor >
+		    seg / fs->geo.segs_per_group) /* an image stays as small as what is in it */
+			fs->rotor = seg / fs->geo.segs_per_group;
 	}
 	if (fs->npending)
 		memmove(fs->emptied, fs->emptied + fs->npending,

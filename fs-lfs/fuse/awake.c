@@ -7,9 +7,9 @@
  * flag in memory. So while many requests come we hold /dev/cpu_dma_latency at 0, the kernel's interface for that wish
  * (Documentation/power/pm_qos_interface.rst); it ends when the file is closed, at the latest with this process.
  *
- * The price is processor time: idle processors look busy to the host. Hence only where the kernel's driver for idle
- * processors is the one for such guests (haltpoll), unless the command line says otherwise; and only where opening the
- * file is allowed.
+ * The price is processor time: idle processors, all of them, look busy to the host. Hence only where the kernel's
+ * driver for idle processors is the one for such guests (haltpoll) and these are few, unless the command line says
+ * otherwise; and only where opening the file is allowed.
  */
 #include "server.h"
 
@@ -19,11 +19,12 @@
 
 #define IDLE_DRIVER "/sys/devices/system/cpu/cpuidle/current_driver"
 #define LATENCY     "/dev/cpu_dma_latency"
+#define FEW         8
 
 static bool wanted;
 static int held = -1;
 
-static bool is_guest(void)
+static bool is_small_guest(void)
 {
 	char driver[32] = "";
 	int fd = open(IDLE_DRIVER, O_RDONLY | O_CLOEXEC);
@@ -32,12 +33,12 @@ static bool is_guest(void)
 
 	if (fd >= 0)
 		close(fd);
-	return is;
+	return is && sysconf(_SC_NPROCESSORS_ONLN) <= FEW;
 }
 
 void awake_init(enum halt halt)
 {
-	wanted = halt == HALT_NEVER || (halt == HALT_AUTO && is_guest());
+	wanted = halt == HALT_NEVER || (halt == HALT_AUTO && is_small_guest());
 }
 
 void awake_keep(bool awake)
