@@ -156,18 +156,30 @@ static inline struct packed *hint_region(uint64_t e, vmmap_vpn_t vpn)
 	return p;
 }
 
-static inline uint64_t translate_hinted(struct lx *t, struct packed *p, struct packed_place at,
-					uint64_t e, vmmap_vpn_t vpn, struct vmmap_want want)
+/* A page's bits are to be set that were not all there. */
+static __attribute__((noinline)) void mark_hinted(struct lx *t, struct packed *p, uint64_t e,
+						  vmmap_vpn_t vpn, uint32_t bits)
+{
+	if (e & LX_HINT_FOREIGN || !packed_mark(t->host, p, packed_place(p, vpn), bits))
+		vmmap_ad_mark(&t->ad, vpn, VMMAP_PAGE_SHIFT + p->unit, bits);
+}
+
+static inline __attribute__((always_inline)) uint64_t translate_hinted(struct lx *t,
+								       struct packed *p,
+								       struct packed_place at,
+								       uint64_t e, vmmap_vpn_t vpn,
+								       struct vmmap_want want)
 {
 	uint64_t code = packed_code(p, at), word;
 
 	if (__builtin_expect(code < PACKED_FRAME, 0))
 		return translate_found(t, vpn, want);
 	word = VMMAP_WORD(packed_pfn(p, code), (uint8_t)e, VMMAP_PAGE_SHIFT + p->unit);
-	if (__builtin_expect(!vmmap_want_served(want, word), 0) || !want.mark)
+	if (__builtin_expect(!vmmap_want_served(want, word), 0))
 		return word;
-	if (__builtin_expect(e & LX_HINT_FOREIGN, 0) || !packed_mark(t->host, p, at, want.mark))
-		vmmap_ad_mark(&t->ad, vpn, VMMAP_PAGE_SHIFT + p->unit, want.mark);
+	if (want.mark &&
+	    __builtin_expect(e & LX_HINT_FOREIGN || !packed_marked(p, at, want.mark), 0))
+		mark_hinted(t, p, e, vpn, want.mark);
 	return word;
 }
 
@@ -722,12 +734,13 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	vmmap_lx_find(t, vpn, &spot);
 	tag = lx_tag_of(prot, spot.piece.shift);
 	pages = vmmap_shift_pages(spot.piece.shift);
-	if (spot.region && spot.own && spot.region->home == lx_view(t)->own) {
-		if (spot.tag == (tag | LX_TAG_PACKED) && packed_fits(spot.region, pfn) &&
-		    !set_pages(t, spot.region, vpn, pages, packed_code_of(spot.region, pfn)))
-			return 0;
+	if (spot.region && spot.own && spot.region->home == lx_view(t)->own &&
+	    spot.tag == (tag | LX_TAG_PACKED) && packed_fits(spot.region, pfn) &&
+	    !set_pages(t, spot.region, vpn, pages, packed_code_of(spot.region, pfn)))
+		return 0;
+	/* The next fork may leave what is hidden behind. */
+	if (spot.region && spot.region->owner == t->serial)
 		bits = vmmap_packed_harvest(spot.region, vpn, 0);
-	}
 	if (spot.piece.shift == VMMAP_4K)
 		see_frames(t, pfn, pfn);
 	err = put(t, vpn, vpn + pages - 1, pfn, tag);

@@ -42,8 +42,10 @@ static uint64_t layer_footprint(const struct lx *t, const struct lx_layer *layer
 
 		frames += bytes + p->parts_bytes;
 		index += p->runs ? packed_ad_pieces(p) * sizeof(*p->ad) : 0;
-		f->ad_bytes += vmmap_packed_ad_bytes(p);
-		f->ad_bytes_max += p->owner == t->serial ? vmmap_packed_ad_bytes_max(p) : 0;
+		if (p->owner == t->serial) {
+			f->ad_bytes += vmmap_packed_ad_bytes(p);
+			f->ad_bytes_max += vmmap_packed_ad_bytes_max(p);
+		}
 		f->largest_bytes = bytes > f->largest_bytes ? bytes : f->largest_bytes;
 	}
 	f->index_bytes += index;

@@ -39,7 +39,7 @@ static size_t ad_room(const struct packed *p)
 
 static size_t ad_piece_bytes(const struct packed *p)
 {
-	return (size_t)2 * packed_ad_words(p) * sizeof(uint64_t);
+	return packed_ad_words(p) * sizeof(uint64_t);
 }
 
 static struct packed *runs_new(struct vmmap_host *host, struct packed *p)
@@ -107,7 +107,18 @@ void vmmap_packed_free(struct vmmap_host *host, struct packed *p)
 	vmmap_host_free_now(host, p, sizeof(*p));
 }
 
-/* ---- Pieces ------------------------------------------------------------------------------------ */
+/* ---- Reading ------------------------------------------------------------------------------------ */
+
+uint64_t vmmap_packed_code_again(const struct packed *p, struct packed_place at)
+{
+	uint64_t before, code;
+
+	do {
+		before = atomic_load_explicit(&p->seq, memory_order_acquire);
+		code = packed_look(p, at);
+	} while (before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before);
+	return code;
+}
 
 static uint64_t runs_piece(const struct packed *p, vmmap_vpn_t vpn, vmmap_vpn_t *first,
 			   uint64_t *pages)
@@ -255,30 +266,58 @@ int vmmap_packed_set(struct vmmap_host *host, struct packed *p, vmmap_vpn_t vpn,
 
 /* ---- Accessed and dirty bits ------------------------------------------------------------------- */
 
-_Atomic uint64_t *vmmap_packed_ad_new(struct vmmap_host *host, struct packed *p, uint32_t page)
+static _Atomic(_Atomic uint64_t *) *ad_slot(struct packed *p, uint32_t page, unsigned int kind)
 {
-	_Atomic uint64_t *fresh = vmmap_host_alloc(host, ad_piece_bytes(p), 64), *had = NULL;
+	return &p->ad[page / PACKED_AD_PAGES * 2 + kind];
+}
 
-	if (!fresh)
-		return NULL;
-	if (atomic_compare_exchange_strong(&p->ad[page / PACKED_AD_PAGES], &had, fresh))
+/* The piece of a page, made if there is none. NULL without memory. */
+static _Atomic uint64_t *ad_piece(struct vmmap_host *host, struct packed *p, uint32_t page,
+				  unsigned int kind)
+{
+	_Atomic uint64_t *had = atomic_load(ad_slot(p, page, kind)), *fresh;
+
+	if (had)
+		return had;
+	fresh = vmmap_host_alloc(host, ad_piece_bytes(p), 64);
+	if (!fresh || atomic_compare_exchange_strong(ad_slot(p, page, kind), &had, fresh))
 		return fresh;
 	vmmap_host_free_now(host, (void *)fresh, ad_piece_bytes(p)); /* somebody was first */
 	return had;
 }
 
+bool vmmap_packed_mark_new(struct vmmap_host *host, struct packed *p, struct packed_place at,
+			   uint32_t bits)
+{
+	if (!p->runs)
+		atomic_fetch_or(at.line + (PACKED_WORDS - 1), packed_mask(p, at, bits));
+	for (unsigned int kind = 0; p->runs && kind < 2; kind++) {
+		_Atomic uint64_t *piece;
+
+		if (!(bits >> kind & 1))
+			continue;
+		piece = ad_piece(host, p, at.page, kind);
+		if (!piece)
+			return false;
+		atomic_fetch_or(piece + at.page % PACKED_AD_PAGES / 64, UINT64_C(1)
+										<< at.page % 64);
+	}
+	return !atomic_load(&p->moved);
+}
+
 static uint32_t harvest_runs(struct packed *p, uint32_t page, uint32_t clear)
 {
-	_Atomic uint64_t *word = atomic_load(&p->ad[page / PACKED_AD_PAGES]);
 	uint64_t mask = UINT64_C(1) << page % 64;
 	uint32_t bits = 0;
 
-	if (!word)
-		return 0;
-	word += page % PACKED_AD_PAGES / 64;
-	for (uint32_t kind = 0; kind < 2; kind++, word += packed_ad_words(p)) {
-		uint64_t v = atomic_load(word);
+	for (uint32_t kind = 0; kind < 2; kind++) {
+		_Atomic uint64_t *word = atomic_load(ad_slot(p, page, kind));
+		uint64_t v;
 
+		if (!word)
+			continue;
+		word += page % PACKED_AD_PAGES / 64;
+		v = atomic_load(word);
 		if (clear >> kind & 1 && v & mask)
 			v = atomic_fetch_and(word, ~mask);
 		bits |= v & mask ? 1u << kind : 0;

@@ -14,7 +14,8 @@
  * so that one line answers, and takes the accessed bit as well. *Run lines* (runline.h) have a code for each run of frames, where there are
  * some; a line answers for hundreds of pages, and accessed and dirty bits are beside them, in pieces made by the first mark:
  *
- *     ad[i]    pages 16,384 i and on:  | accessed, a bit a page | dirty, a bit a page |
+ *     ad[2 i]      accessed bits of the pages from 32,768 i on
+ *     ad[2 i + 1]  their dirty bits
  *
  * P1  Codes never lie across lines.
  * P2  A change of more than one word is made between two steps of seq; a reader that saw seq change, or odd, reads again.
@@ -36,7 +37,7 @@
 #define PACKED_MAX_LINES  32768u /* 2 MiB: the largest contiguous allocation */
 #define PACKED_PAGE_BITS  24u
 #define PACKED_MAX_PAGES  (1u << PACKED_PAGE_BITS)
-#define PACKED_AD_PAGES   16384u /* of one piece of accessed and dirty bits */
+#define PACKED_AD_PAGES   32768u /* of one piece of accessed or dirty bits: 4 KiB */
 
 #define PACKED_NOTHING  0u
 #define PACKED_UNMAPPED 1u
@@ -167,17 +168,25 @@ static inline uint64_t packed_frame_code(const struct packed *p, struct packed_p
 	       (at.page & ((1u << p->unit) - 1));
 }
 
-/** packed_code() - The code at a place. Context: reader. */
-static inline uint64_t packed_code(const struct packed *p, struct packed_place at)
+/* One look at a code, which a change may have spoiled. */
+static inline uint64_t packed_look(const struct packed *p, struct packed_place at)
 {
-	uint64_t before, code;
+	return p->runs ? runline_get(at.line, p->wide, p->w, at.index) : packed_frame_code(p, at);
+}
 
-	do {
-		before = atomic_load_explicit(&p->seq, memory_order_acquire);
-		code = p->runs ? runline_get(at.line, p->wide, p->w, at.index) :
-				 packed_frame_code(p, at);
-	} while (__builtin_expect(
-		before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before, 0));
+/** vmmap_packed_code_again() - Looks until no change comes between. */
+uint64_t vmmap_packed_code_again(const struct packed *p, struct packed_place at);
+
+/** packed_code() - The code at a place. Context: reader. */
+static inline __attribute__((always_inline)) uint64_t packed_code(const struct packed *p,
+								  struct packed_place at)
+{
+	uint64_t before = atomic_load_explicit(&p->seq, memory_order_acquire);
+	uint64_t code = packed_look(p, at);
+
+	if (__builtin_expect(
+		    before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before, 0))
+		return vmmap_packed_code_again(p, at);
 	return code;
 }
 
@@ -205,15 +214,16 @@ int vmmap_packed_set(struct vmmap_host *host, struct packed *p, vmmap_vpn_t vpn,
 
 /* ---- Accessed and dirty bits ------------------------------------------------------------------- */
 
-/** packed_ad_words() - Words of accessed bits in one piece. */
+/** packed_ad_words() - Words of one piece. */
 static inline uint32_t packed_ad_words(const struct packed *p)
 {
 	return p->pages < PACKED_AD_PAGES ? (p->pages + 63) / 64 : PACKED_AD_PAGES / 64;
 }
 
+/** packed_ad_pieces() - Pieces of both kinds. */
 static inline uint32_t packed_ad_pieces(const struct packed *p)
 {
-	return (p->pages + PACKED_AD_PAGES - 1) / PACKED_AD_PAGES;
+	return 2 * ((p->pages + PACKED_AD_PAGES - 1) / PACKED_AD_PAGES);
 }
 
 /* The accessed and dirty bits of a place that @bits name, in word 7. */
@@ -225,48 +235,33 @@ static inline uint64_t packed_mask(const struct packed *p, struct packed_place a
 	return (accessed | dirty) << at.index;
 }
 
-/** vmmap_packed_ad_new() - The piece of a page, made. NULL without memory. Context: reader. */
-_Atomic uint64_t *vmmap_packed_ad_new(struct vmmap_host *host, struct packed *p, uint32_t page);
+/** vmmap_packed_mark_new() - packed_mark(), where something is to be set. */
+bool vmmap_packed_mark_new(struct vmmap_host *host, struct packed *p, struct packed_place at,
+			   uint32_t bits);
 
-static inline bool packed_mark_runs(struct vmmap_host *host, struct packed *p,
-				    struct packed_place at, uint32_t bits)
+/** packed_marked() - Whether all of @bits are set, and no more has to be done: almost always. False may be wrong. */
+static inline bool packed_marked(const struct packed *p, struct packed_place at, uint32_t bits)
 {
-	uint64_t mask = UINT64_C(1) << at.page % 64;
-	_Atomic uint64_t *piece = atomic_load_explicit(&p->ad[at.page / PACKED_AD_PAGES],
-						       memory_order_acquire);
-	bool fresh = false;
+	const _Atomic uint64_t *piece;
+	uint64_t mask;
 
-	if (__builtin_expect(!piece, 0)) {
-		piece = vmmap_packed_ad_new(host, p, at.page);
-		if (!piece)
-			return false;
+	if (!p->runs) {
+		mask = packed_mask(p, at, bits);
+		return (atomic_load_explicit(at.line + (PACKED_WORDS - 1), memory_order_relaxed) &
+			mask) == mask;
 	}
-	piece += at.page % PACKED_AD_PAGES / 64;
-	for (; bits; bits >>= 1, piece += packed_ad_words(p)) {
-		/* Looked at first: almost always they are set. */
-		if (!(bits & 1) || atomic_load_explicit(piece, memory_order_relaxed) & mask)
-			continue;
-		atomic_fetch_or(piece, mask);
-		fresh = true;
-	}
-	return !fresh || !atomic_load(&p->moved);
+	piece = atomic_load_explicit(&p->ad[at.page / PACKED_AD_PAGES * 2], memory_order_acquire);
+	return bits == VMMAP_ACCESSED && piece &&
+	       atomic_load_explicit(&piece[at.page % PACKED_AD_PAGES / 64], memory_order_relaxed) >>
+			       at.page % 64 &
+		       1;
 }
 
 /** packed_mark() - Set bits. True if they are sure to be seen: else mark the side array, too. Context: reader. */
 static inline bool packed_mark(struct vmmap_host *host, struct packed *p, struct packed_place at,
 			       uint32_t bits)
 {
-	_Atomic uint64_t *word = at.line + (PACKED_WORDS - 1);
-	uint64_t mask;
-
-	if (p->runs)
-		return packed_mark_runs(host, p, at, bits);
-	mask = packed_mask(p, at, bits);
-	/* Looked at first: almost always they are set. */
-	if (__builtin_expect((atomic_load_explicit(word, memory_order_relaxed) & mask) == mask, 1))
-		return true;
-	atomic_fetch_or(word, mask);
-	return !atomic_load(&p->moved);
+	return packed_marked(p, at, bits) || vmmap_packed_mark_new(host, p, at, bits);
 }
 
 /** vmmap_packed_harvest() - Bits of a page (of its unit); clears @clear. Context: mutator. */

@@ -63,6 +63,22 @@ struct runline_change vmmap_runline_piece(runline_t line, struct runline_shape s
 			pages - base < size ? pages - base : size, x - base, base);
 }
 
+uint64_t vmmap_runline_get_far(runline_t line, bool wide, unsigned int w, unsigned int x)
+{
+	uint64_t w0 = runline_word(line, 0), code;
+	struct runline_run r;
+
+	if (runline_divided(w0)) {
+		line = runline_parts(w0) + (size_t)(x >> (w0 & 0xff)) * RUNLINE_WORDS;
+		x &= (1u << (w0 & 0xff)) - 1;
+		w0 = runline_word(line, 0);
+	}
+	r = wide ? runline_find_wide(w0, runline_word(line, 1), runline_word(line, 2), x) :
+		   runline_find_narrow(w0, runline_word(line, 1), x);
+	code = runline_code(line, wide, w, r.index);
+	return code < RUNLINE_FRAME ? code : code + (x - r.start);
+}
+
 /* ---- The line as it will be -------------------------------------------------------------------- */
 
 struct stream {

@@ -6,7 +6,7 @@
  *     wide, up to 2,048 pages:     | 12 starts of 16 bits | up to 12 codes of w bits in 320 |
  *     divided:                     | log2 of pages in a part: 8 bits, address of the parts / 64: 56 bits |  the rest means nothing |
  *
- *     run of a page    as many starts as are not above it, less one: a few additions, no branch
+ *     run of a page    the last whose start is not above it: a few instructions, no branch
  *     code of a page   code of its run, and how far the page is into the run; codes below RUNLINE_FRAME are holes, all alike
  *
  * R1  The first start is 0, so that a first byte other than 0 tells a divided line. Starts ascend; those not used are above all pages.
@@ -21,6 +21,9 @@
 #define VMMAP_RUNLINE_H
 
 #include <stdatomic.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "backend.h"
 
@@ -70,6 +73,36 @@ static inline runline_t runline_parts(uint64_t word0)
 
 /* ---- Where a page is --------------------------------------------------------------------------- */
 
+/* The run that page @x of a line is in: its number in the line, and its first page. */
+struct runline_run {
+	unsigned int index, start;
+};
+
+#ifdef __SSE2__
+
+/* Starts ascend, so those that are not above @x come first: the number of the last. */
+static inline unsigned int runline_last8(uint64_t w0, uint64_t w1, unsigned int x)
+{
+	__m128i starts = _mm_set_epi64x((long long)w1, (long long)w0);
+	__m128i low = _mm_min_epu8(starts, _mm_set1_epi8((char)x));
+
+	return 31u - (unsigned int)__builtin_clz(
+			     (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(low, starts)));
+}
+
+/* The same of 16-bit starts below 2^15. */
+static inline unsigned int runline_last16(uint64_t w0, uint64_t w1, uint64_t w2, unsigned int x)
+{
+	__m128i page = _mm_set1_epi16((short)x);
+	__m128i a = _mm_cmpgt_epi16(_mm_set_epi64x((long long)w1, (long long)w0), page);
+	__m128i b = _mm_cmpgt_epi16(_mm_set_epi64x(-1, (long long)w2), page);
+	unsigned int above = (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(a, b)) | 1u << 12;
+
+	return (unsigned int)__builtin_ctz(above) - 1;
+}
+
+#else
+
 /* 1 in each byte of @lanes that is not above @x. */
 static inline uint64_t runline_le8(uint64_t lanes, uint64_t x)
 {
@@ -88,15 +121,26 @@ static inline uint64_t runline_le16(uint64_t lanes, uint64_t x)
 	return (((x * UINT64_C(0x0001000100010001) | high) - lanes) & high) >> 15;
 }
 
-/* The run that page @x of a line is in: its number in the line, and its first page. */
-struct runline_run {
-	unsigned int index, start;
-};
+/* How many starts are not above @x, less one. */
+static inline unsigned int runline_last8(uint64_t w0, uint64_t w1, unsigned int x)
+{
+	uint64_t ones = runline_le8(w0, x) + runline_le8(w1, x);
+
+	return (unsigned int)(ones * UINT64_C(0x0101010101010101) >> 56) - 1;
+}
+
+static inline unsigned int runline_last16(uint64_t w0, uint64_t w1, uint64_t w2, unsigned int x)
+{
+	uint64_t ones = runline_le16(w0, x) + runline_le16(w1, x) + runline_le16(w2, x);
+
+	return (unsigned int)(ones * UINT64_C(0x0001000100010001) >> 48) - 1;
+}
+
+#endif
 
 static inline struct runline_run runline_find_narrow(uint64_t w0, uint64_t w1, unsigned int x)
 {
-	uint64_t ones = runline_le8(w0, x) + runline_le8(w1, x);
-	unsigned int i = (unsigned int)(ones * UINT64_C(0x0101010101010101) >> 56) - 1;
+	unsigned int i = runline_last8(w0, w1, x);
 
 	return (struct runline_run){ i, (uint8_t)((i & 8 ? w1 : w0) >> (i & 7) * 8) };
 }
@@ -104,8 +148,7 @@ static inline struct runline_run runline_find_narrow(uint64_t w0, uint64_t w1, u
 static inline struct runline_run runline_find_wide(uint64_t w0, uint64_t w1, uint64_t w2,
 						   unsigned int x)
 {
-	uint64_t ones = runline_le16(w0, x) + runline_le16(w1, x) + runline_le16(w2, x);
-	unsigned int i = (unsigned int)(ones * UINT64_C(0x0001000100010001) >> 48) - 1;
+	unsigned int i = runline_last16(w0, w1, w2, x);
 	uint64_t word = i & 8 ? w2 : i & 4 ? w1 : w0;
 
 	return (struct runline_run){ i, (uint16_t)(word >> (i & 3) * 16) };
@@ -123,20 +166,19 @@ static inline uint64_t runline_code(runline_t line, bool wide, unsigned int w, u
 	return (lo >> shift | hi << 1 << (63 - shift)) & ((UINT64_C(1) << w) - 1);
 }
 
+/** vmmap_runline_get_far() - runline_get() of wide and of divided lines. */
+uint64_t vmmap_runline_get_far(runline_t line, bool wide, unsigned int w, unsigned int x);
+
 /** runline_get() - The code of page @x. Context: who sees no change meanwhile, or looks again after one. */
 static inline uint64_t runline_get(runline_t line, bool wide, unsigned int w, unsigned int x)
 {
 	uint64_t w0 = runline_word(line, 0), code;
 	struct runline_run r;
 
-	if (__builtin_expect(runline_divided(w0), 0)) {
-		line = runline_parts(w0) + (size_t)(x >> (w0 & 0xff)) * RUNLINE_WORDS;
-		x &= (1u << (w0 & 0xff)) - 1;
-		w0 = runline_word(line, 0);
-	}
-	r = wide ? runline_find_wide(w0, runline_word(line, 1), runline_word(line, 2), x) :
-		   runline_find_narrow(w0, runline_word(line, 1), x);
-	code = runline_code(line, wide, w, r.index);
+	if (__builtin_expect(wide || runline_divided(w0), 0))
+		return vmmap_runline_get_far(line, wide, w, x);
+	r = runline_find_narrow(w0, runline_word(line, 1), x);
+	code = runline_code(line, false, w, r.index);
 	return code < RUNLINE_FRAME ? code : code + (x - r.start);
 }
 
