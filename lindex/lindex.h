@@ -496,6 +496,13 @@ LINDEX_API int lindex_open_image(struct lindex_pool *pool, const void *bytes, si
 LINDEX_API int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg,
 				 const struct lindex_root *root, struct lindex **ix);
 
+/**
+ * lindex_root_pages() - How many pages an index opened from @root has numbers for, before it is opened.
+ *
+ * A few bytes of memory for each are held while the index is open: bound it if @root comes from outside.
+ */
+LINDEX_API uint32_t lindex_root_pages(const struct lindex_root *root);
+
 /** lindex_get_root() - What to keep beside the pages. Context: writer. Return: 0, -EINVAL (no pager). */
 LINDEX_API int lindex_get_root(const struct lindex *ix, struct lindex_root *root);
 
