@@ -264,7 +264,7 @@ static bool uses_avx2(const void *map)
 	return ((const struct tree *)map)->avx2;
 }
 
-#include "loops_simd.h"
+#include "loops_simd_body.h"
 
 /* ---- Paths --------------------------------------------------------------------------------- */
 

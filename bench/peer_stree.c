@@ -122,7 +122,7 @@ static bool uses_avx2(const void *map)
 	return ((const struct stree *)map)->avx2;
 }
 
-#include "loops_simd.h"
+#include "loops_simd_body.h"
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
