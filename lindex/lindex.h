@@ -468,7 +468,7 @@ LINDEX_API int lindex_save(struct lindex *ix, const struct lindex_sink *sink);
  *
  * Recomputes checksums, structure, order, coverage, every model's window, and counts.
  *
- * Cost:    One pass. Does not allocate. Context: any.
+ * Cost:    One pass. Does not allocate. Context: any; in the kernel one that may sleep, because images may be large.
  * Return:  0; -EINVAL: @bytes is not aligned to 64; -EBADMSG: a checksum does not match; -EUCLEAN: senseless; -E2BIG: sound, but over @limits.
  */
 LINDEX_API int lindex_certify(const void *bytes, size_t len, const struct lindex_limits *limits,

@@ -7,6 +7,7 @@
  *   ops*.c       one function per request: decode, lfs_*, reply  wire.c      what libfuse 3.14 leaves out
  *   near_full.c  writeback cache without lost writes             ticker.c    the thread that calls lfs_tick()
  *   report.c     figures as JSON                             device.c     the image, and whether it is slow
+ *   awake.c      idle processors that do not halt            bdi.c        what the kernel caches of the mount
  *
  * The kernel caches names, attributes and data for as long as it likes (TIMEOUT_SECONDS): every change comes
  * through it, so nothing that it knows can be out of date.
@@ -29,11 +30,15 @@
 
 /* ---- options.c --------------------------------------------------------------------------------- */
 
+/* May a processor that idles between two requests halt? See awake.c. */
+enum halt { HALT_AUTO, HALT_ALWAYS, HALT_NEVER };
+
 /* What -o said. Strings belong to the struct. */
 struct options {
 	uint64_t cap_bytes;
 	double commit_seconds;
-	unsigned threads, spin_us;
+	unsigned threads;
+	enum halt halt;
 	bool read_only, discard, writeback, acl;
 	char *kernel; /* for mount(2) and libfuse: "allow_other,suid,..." */
 };
@@ -48,7 +53,8 @@ void options_destroy(struct options *opt);
 struct near_full {
 	atomic_long budget_bytes; /* may still be written before somebody asks lfs_statfs() again */
 	atomic_bool low;          /* the kernel may not take more into its cache */
-	uint64_t reserve_bytes;
+	atomic_ulong limit_bytes; /* what the kernel may hold of what it has taken */
+	bool fixed;               /* that is not ours to set */
 };
 
 struct server {
@@ -57,6 +63,7 @@ struct server {
 	struct fuse_session *session;
 	struct options opt;
 	char *image, *mountpoint; /* absolute */
+	char bdi[48];             /* directory in /sys, or empty */
 	struct near_full full;
 	atomic_ulong requests; /* counts up: ticker.c looks whether anybody is there */
 };
@@ -84,6 +91,18 @@ void loop_abort(void);
 
 /* This thread may sleep for a while: let another one look for requests. */
 void loop_will_wait(void);
+
+/* ---- awake.c ----------------------------------------------------------------------------------- */
+
+void awake_init(enum halt halt);
+
+/* Requests come in such numbers that it is worth it, or have ceased. Called by one thread. */
+void awake_keep(bool awake);
+
+/* ---- bdi.c ------------------------------------------------------------------------------------- */
+
+void bdi_init(struct server *server);
+bool bdi_set(const struct server *server, const char *name, uint64_t value);
 
 /* ---- device.c ---------------------------------------------------------------------------------- */
 
@@ -165,11 +184,21 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 
 /* ---- near_full.c: of no effect without -o writeback --------------------------------------------- */
 
+/* Is there anything to cache, and room to set aside for it? */
+bool near_full_can_cache(const struct server *server);
+void near_full_init(struct server *server);
+
 /* Is the image so full that what the kernel has cached could fail to fit? */
 static inline bool near_full(struct server *server)
 {
 	return atomic_load_explicit(&server->full.low, memory_order_relaxed);
 }
+
+/*
+ * Something else than what the kernel has cached wants @bytes: may it have them? 0, or -ENOSPC if what was promised
+ * would not fit any more.
+ */
+int near_full_take(struct server *server, uint64_t bytes);
 
 /* @bytes were written, through the cache or not. */
 void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes, bool cached);
