@@ -218,16 +218,18 @@ static uint32_t groups_below(const struct places *p, uint32_t index)
 	return p->geo.ngroups - first < LFS_GDIR_GROUPS ? p->geo.ngroups - first : LFS_GDIR_GROUPS;
 }
 
-static bool info_sound(struct places *p, uint32_t g, const struct lfs_gdir_entry *e)
+/* Return: 0, -EBADMSG; -ENOMEM. */
+static int info_check(struct places *p, uint32_t g, const struct lfs_gdir_entry *e)
 {
 	size_t bytes = (size_t)p->geo.ginfo_blocks * LFS_BLOCK;
 	uint8_t *buf = aligned_alloc(64, bytes);
 	uint64_t at = info_at(&p->geo, g, e->copy);
-	bool sound = e->copy <= 1 && buf && !read_at(p, buf, at, p->geo.ginfo_blocks) &&
+	bool sound = buf && e->copy <= 1 && !read_at(p, buf, at, p->geo.ginfo_blocks) &&
 		     lfs_csum_fixed(buf, bytes, 8, at) == lfs_from64(e->csum);
+	int err = !buf ? -ENOMEM : sound ? 0 : -EBADMSG;
 
 	free(buf);
-	return sound;
+	return err;
 }
 
 /* The directory as it is now, in the copy that is not current. */
@@ -256,8 +258,14 @@ static int groups_check(struct places *p, uint32_t index, struct lfs_gdir_disk *
 		uint32_t g = index * LFS_GDIR_GROUPS + i;
 		struct lfs_gdir_entry *e = &d->entry[i];
 
-		if (!all && (e->copy == 0xff || info_sound(p, g, e)))
-			continue;
+		if (!all) {
+			int bad = e->copy == 0xff ? 0 : info_check(p, g, e);
+
+			if (bad == -ENOMEM)
+				return bad;
+			if (!bad)
+				continue;
+		}
 		if (!all && !lfs_found(p->ck, true,
 				       "group %u: its info at block %llu: checksum does not match",
 				       g, (unsigned long long)info_at(&p->geo, g, e->copy)))

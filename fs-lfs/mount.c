@@ -321,6 +321,8 @@ int lfs_mount(struct lfs_bdev *dev, const struct lfs_mount_options *opt, struct 
 	}
 	locks_init(fs);
 	err = start(fs, &cp);
+	if (err == -EROFS && atomic_load(&fs->error))
+		err = atomic_load(&fs->error); /* why it is read-only so soon */
 	if (err) {
 		lfs_log(fs, LFS_LOG_ERROR, "cannot mount: %s", strerror(-err));
 		teardown(fs);

@@ -277,22 +277,12 @@ static LINDEX_COLD int more_pages(struct lindex_space *sp)
 	return sp->paged ? lindex_paged_grow(sp) : space_grow(sp);
 }
 
-/** lindex_space_alloc() - @units in one page. Returns the ref, or 0 (sp->err). The bytes are not zeroed. */
-uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
+/* @units of @page, which has a hole for them. */
+static uint32_t units_of(struct lindex_space *sp, uint32_t page, uint32_t units, bool inner)
 {
-	uint32_t page = page_with_hole(sp, units, inner), unit;
-	struct lindex_page *b;
+	struct lindex_page *b = lindex_space_page(sp, page);
+	uint32_t unit;
 
-	sp->err = 0;
-	if (page == UINT32_MAX) {
-		sp->err = more_pages(sp);
-		if (sp->err)
-			return 0;
-		page = page_with_hole(sp, units, inner);
-		if (page == UINT32_MAX)
-			return 0;
-	}
-	b = lindex_space_page(sp, page);
 	if (!b->used && !sp->paged)
 		page_begins(sp, page);
 	lindex_bucket_remove(sp, page);
@@ -306,6 +296,37 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 		lindex_paged_starts(sp, page * LINDEX_PAGE_UNITS + unit, true);
 	}
 	return page * LINDEX_PAGE_UNITS + unit;
+}
+
+/** lindex_space_alloc() - @units in one page. Returns the ref, or 0 (sp->err). The bytes are not zeroed. */
+uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
+{
+	uint32_t page = page_with_hole(sp, units, inner);
+
+	sp->err = 0;
+	if (page == UINT32_MAX) {
+		sp->err = more_pages(sp);
+		if (sp->err)
+			return 0;
+		page = page_with_hole(sp, units, inner);
+		if (page == UINT32_MAX)
+			return 0;
+	}
+	return units_of(sp, page, units, inner);
+}
+
+/** lindex_space_spare() - The same beside inner nodes, of memory that is there (unless @grow) and promised to nobody. */
+uint32_t lindex_space_spare(struct lindex_space *sp, uint32_t units, bool grow)
+{
+	bool held = sp->may_use_held;
+	uint32_t page;
+
+	sp->may_use_held = false;
+	page = page_with_hole(sp, units, true);
+	if (page == UINT32_MAX && grow && !more_pages(sp))
+		page = page_with_hole(sp, units, true);
+	sp->may_use_held = held;
+	return page == UINT32_MAX ? 0 : units_of(sp, page, units, true);
 }
 
 /** lindex_space_release() - Give units back. No reader may reach them. In a page of a pager they are zeroed. */

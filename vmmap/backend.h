@@ -49,6 +49,7 @@ struct vmmap_footprint {
 struct vmmap_want {
 	uint8_t need, deny; /* VMMAP_PROT_* */
 	uint8_t mark;       /* VMMAP_ACCESSED, VMMAP_DIRTY, or-ed */
+	uint8_t zero;       /* so that it travels as one word */
 };
 
 /* What a translation is: frame of the page of 4 KiB, shift, prot; 0: hole. */

@@ -9,8 +9,9 @@
 #define IDS_ROOM 16u
 #define RESERVE                                                                                    \
 	8u /* updates of the directory held back, so that what failed half-way can be undone */
-#define IN_PLACE_MAX 512u /* pages of one change that are written slot by slot */
-#define GROUP        64u  /* most that the space gives to translate_batch */
+#define IN_PLACE_MAX      512u  /* pages of one change that are written slot by slot */
+#define IN_PLACE_RUNS_MAX 4096u /* the same, run line by run line */
+#define GROUP             64u   /* most that the space gives to translate_batch */
 
 /* ---- Lookup ------------------------------------------------------------------------------------------------- */
 
@@ -18,6 +19,21 @@ static void spot_hole(struct lx_spot *spot, vmmap_vpn_t first, vmmap_vpn_t last)
 {
 	*spot = (struct lx_spot){ .piece = { .vpn = first, .pages = last - first + 1 },
 				  .last = last };
+}
+
+/* Clips a piece to [@lo, @hi]. */
+static void clip(struct lx_spot *spot, vmmap_vpn_t lo, vmmap_vpn_t hi)
+{
+	struct vmmap_piece *p = &spot->piece;
+	vmmap_vpn_t last = p->vpn + p->pages - 1;
+
+	if (p->vpn < lo) {
+		p->pfn += p->prot ? lo - p->vpn : 0;
+		p->vpn = lo;
+	}
+	last = last < hi ? last : hi;
+	p->pages = last - p->vpn + 1;
+	spot->last = spot->last < hi ? spot->last : hi;
 }
 
 /* What @run says of @vpn; true if it says something, a hole that hides what is below included. */
@@ -44,34 +60,19 @@ static bool spot_run(const struct lx *t, const struct lindex_run *run, vmmap_vpn
 		spot->piece.pfn = run->value;
 		return true;
 	}
-	spot->slot = LX_SLOT(lindex_value(run, vpn));
 	spot->region = lx_region(t, run->value);
-	spot->piece.vpn = vpn;
-	spot->piece.pages = 1;
-	code = packed_code(spot->region, packed_place(spot->region, spot->slot));
+	code = vmmap_packed_piece(spot->region, vpn, &spot->piece.vpn, &spot->piece.pages);
 	if (code >= PACKED_FRAME) {
 		spot->piece.pfn = packed_pfn(spot->region, code);
+		clip(spot, run->first, run->last);
 		return true;
 	}
+	spot->piece.vpn = vpn;
+	spot->piece.pages = 1;
 	spot->piece.prot = 0;
 	spot->piece.shift = 0;
 	spot->piece.pfn = 0;
 	return code == PACKED_UNMAPPED;
-}
-
-/* Clips a linear piece to [@lo, @hi]. */
-static void clip(struct lx_spot *spot, vmmap_vpn_t lo, vmmap_vpn_t hi)
-{
-	struct vmmap_piece *p = &spot->piece;
-	vmmap_vpn_t last = p->vpn + p->pages - 1;
-
-	if (p->vpn < lo) {
-		p->pfn += p->prot ? lo - p->vpn : 0;
-		p->vpn = lo;
-	}
-	last = last < hi ? last : hi;
-	p->pages = last - p->vpn + 1;
-	spot->last = spot->last < hi ? spot->last : hi;
 }
 
 int vmmap_lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot)
@@ -118,7 +119,7 @@ static void mark(struct lx *t, const struct lx_spot *spot, vmmap_vpn_t vpn, uint
 	struct packed *p = spot->region;
 
 	if (!bits ||
-	    (p && p->owner == t->serial && packed_mark(p, packed_place(p, spot->slot), bits)))
+	    (p && p->owner == t->serial && packed_mark(t->host, p, packed_place(p, vpn), bits)))
 		return;
 	vmmap_ad_mark(&t->ad, vpn, spot->piece.shift, bits);
 }
@@ -145,29 +146,40 @@ static inline uint64_t hint_of(const struct lx_hints *h, vmmap_vpn_t vpn)
 				    memory_order_acquire);
 }
 
-/* The region that hint @e leads @vpn to, and the slot; NULL: not this one. */
-static inline struct packed *hint_region(uint64_t e, vmmap_vpn_t vpn, uint32_t *slot)
+/* The region that hint @e leads @vpn to; NULL: not this one. */
+static inline struct packed *hint_region(uint64_t e, vmmap_vpn_t vpn)
 {
 	struct packed *p = (struct packed *)(uintptr_t)(e >> 23 << 6);
 
-	if (__builtin_expect(!p, 0) || __builtin_expect(vpn - p->first >= p->slots, 0))
+	if (__builtin_expect(!p, 0) || __builtin_expect(vpn - p->first >= p->pages, 0))
 		return NULL;
-	*slot = (uint32_t)(vpn - p->first);
 	return p;
 }
 
-static inline uint64_t translate_hinted(struct lx *t, struct packed *p, struct packed_place at,
-					uint64_t e, vmmap_vpn_t vpn, struct vmmap_want want)
+/* A page's bits are to be set that were not all there. */
+static __attribute__((noinline)) void mark_hinted(struct lx *t, struct packed *p, uint64_t e,
+						  vmmap_vpn_t vpn, uint32_t bits)
+{
+	if (e & LX_HINT_FOREIGN || !packed_mark(t->host, p, packed_place(p, vpn), bits))
+		vmmap_ad_mark(&t->ad, vpn, VMMAP_PAGE_SHIFT + p->unit, bits);
+}
+
+static inline __attribute__((always_inline)) uint64_t translate_hinted(struct lx *t,
+								       struct packed *p,
+								       struct packed_place at,
+								       uint64_t e, vmmap_vpn_t vpn,
+								       struct vmmap_want want)
 {
 	uint64_t code = packed_code(p, at), word;
 
 	if (__builtin_expect(code < PACKED_FRAME, 0))
 		return translate_found(t, vpn, want);
-	word = VMMAP_WORD(packed_pfn(p, code), (uint8_t)e, VMMAP_4K);
-	if (__builtin_expect(!vmmap_want_served(want, word), 0) || !want.mark)
+	word = VMMAP_WORD(packed_pfn(p, code), (uint8_t)e, VMMAP_PAGE_SHIFT + p->unit);
+	if (__builtin_expect(!vmmap_want_served(want, word), 0))
 		return word;
-	if (__builtin_expect(e & LX_HINT_FOREIGN, 0) || !packed_mark(p, at, want.mark))
-		vmmap_ad_mark(&t->ad, vpn, VMMAP_4K, want.mark);
+	if (want.mark &&
+	    __builtin_expect(e & LX_HINT_FOREIGN || !packed_marked(p, at, want.mark), 0))
+		mark_hinted(t, p, e, vpn, want.mark);
 	return word;
 }
 
@@ -176,12 +188,11 @@ static uint64_t lx_translate(void *table, vmmap_vpn_t vpn, struct vmmap_want wan
 	struct lx *t = table;
 	const struct lx_hints *h = atomic_load_explicit(&t->hints, memory_order_acquire);
 	uint64_t e = hint_of(h, vpn);
-	uint32_t slot;
-	struct packed *p = hint_region(e, vpn, &slot);
+	struct packed *p = hint_region(e, vpn);
 
 	if (__builtin_expect(!p, 0))
 		return translate_found(t, vpn, want);
-	return translate_hinted(t, p, packed_place(p, slot), e, vpn, want);
+	return translate_hinted(t, p, packed_place(p, vpn), e, vpn, want);
 }
 
 /* Through the directory, many at once: its lines overlap, too. Never forked: what it does not say, nobody does. */
@@ -227,15 +238,13 @@ static void lx_translate_batch(void *table, const vmmap_vpn_t *vpns, size_t n,
 	size_t others = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t slot;
-
 		hints[i] = hint_of(h, vpns[i]);
-		regions[i] = hint_region(hints[i], vpns[i], &slot);
+		regions[i] = hint_region(hints[i], vpns[i]);
 		if (!regions[i]) {
 			found[others++] = (uint8_t)i;
 			continue;
 		}
-		at[i] = packed_place(regions[i], slot);
+		at[i] = packed_place(regions[i], vpns[i]);
 		__builtin_prefetch((const void *)at[i].line);
 	}
 	found_batch(t, vpns, found, others, want, words);
@@ -257,14 +266,20 @@ static vmmap_vpn_t scan_region(const struct scanner *s, const struct lx_spot *sp
 			       vmmap_vpn_t last, uint8_t prot, bool below, int *err)
 {
 	struct packed *p = spot->region;
-	struct vmmap_piece piece = { .pages = 0, .prot = prot, .shift = VMMAP_4K };
+	struct vmmap_piece piece = { .pages = 0,
+				     .prot = prot,
+				     .shift = (uint8_t)(VMMAP_PAGE_SHIFT + p->unit) };
+	uint64_t pages;
 
-	for (; at <= last && !*err; at++) {
-		uint64_t code = packed_code(p, packed_place(p, (uint32_t)(at - p->first)));
-		vmmap_pfn_t pfn = packed_pfn(p, code);
+	for (; at <= last && !*err; at += pages) {
+		vmmap_vpn_t first;
+		uint64_t code = vmmap_packed_piece(p, at, &first, &pages);
+		vmmap_pfn_t pfn = packed_pfn(p, code) + (at - first);
 
+		pages -= at - first;
+		pages = pages <= last - at ? pages : last - at + 1;
 		if (piece.pages && code >= PACKED_FRAME && pfn == piece.pfn + piece.pages) {
-			piece.pages++;
+			piece.pages += pages;
 			continue;
 		}
 		if (piece.pages)
@@ -275,7 +290,7 @@ static vmmap_vpn_t scan_region(const struct scanner *s, const struct lx_spot *sp
 		if (code >= PACKED_FRAME) {
 			piece.vpn = at;
 			piece.pfn = pfn;
-			piece.pages = 1;
+			piece.pages = pages;
 		}
 	}
 	if (piece.pages && !*err)
@@ -357,13 +372,11 @@ static void cover_change(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last, bool
 		vmmap_vpn_t from = run.first > first ? run.first : first;
 		vmmap_vpn_t to = run.last < last ? run.last : last;
 		struct packed *p = run.tag & LX_TAG_PACKED ? lx_region(t, run.value) : NULL;
-		uint32_t live = 0, covered = (uint32_t)(to - from + 1);
+		uint32_t live, covered = (uint32_t)(to - from + 1);
 
 		if (!p || p->home != own)
 			continue;
-		for (vmmap_vpn_t at = from; at <= to; at++)
-			live += packed_code(p, packed_place(p, (uint32_t)(at - p->first))) >=
-				PACKED_FRAME;
+		live = vmmap_packed_live(p, from, to);
 		p->covered = more ? p->covered + covered : p->covered - covered;
 		p->live = more ? p->live + live : p->live - live;
 		if (!p->covered && !p->listed) {
@@ -430,31 +443,37 @@ static int clear(struct lx *t, vmmap_vpn_t first, vmmap_vpn_t last)
 
 /* ---- In place ------------------------------------------------------------------------------------------------- */
 
+/* Not too many slots at once, and whole ones: of a hole in a region of huge pages, small pages may be unmapped. */
+static bool fits_in_place(const struct packed *p, vmmap_vpn_t vpn, uint64_t pages)
+{
+	uint64_t in_unit = (UINT64_C(1) << p->unit) - 1;
+
+	return !((vpn - p->first) & in_unit) && !(pages & in_unit) &&
+	       pages >> p->unit <= (p->runs ? IN_PLACE_RUNS_MAX : IN_PLACE_MAX);
+}
+
 /* The region, at home here, that all of the range is in, under one run with @tag (0: any). Or NULL. */
 static struct packed *in_place(const struct lx *t, vmmap_vpn_t vpn, uint64_t pages, uint16_t tag)
 {
 	const struct lx_layer *own = lx_view(t)->own;
 	uint64_t e = hint_of(atomic_load(&((struct lx *)t)->hints), vpn);
-	uint32_t slot;
-	struct packed *p = hint_region(e, vpn, &slot);
+	struct packed *p = hint_region(e, vpn);
 	struct lindex_run run;
 
-	if (pages > IN_PLACE_MAX)
-		return NULL;
-	if (p && p->home == own && pages == 1)
+	if (p && p->home == own && pages == 1 && !p->unit)
 		return !tag || (tag & LX_TAG_PROT) == (e & LX_TAG_PROT) ? p : NULL;
 	if (lindex_lookup(own->ix, vpn, &run) || run.last < vpn + pages - 1)
 		return NULL;
 	if (!(run.tag & LX_TAG_PACKED) || (tag && run.tag != tag))
 		return NULL;
 	p = lx_region(t, run.value);
-	return p->home == own ? p : NULL;
+	return p->home == own && fits_in_place(p, vpn, pages) ? p : NULL;
 }
 
-static void set_slot(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t code)
+static int set_pages(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t pages, uint64_t code)
 {
-	vmmap_packed_set(p, (uint32_t)(vpn - p->first), code);
-	t->cost.nodes++;
+	t->cost.nodes += (uint32_t)pages; /* lines, at most: those of run lines hold more */
+	return vmmap_packed_set(t->host, p, vpn, pages, code);
 }
 
 static void see_frames(struct lx *t, vmmap_pfn_t lo, vmmap_pfn_t hi)
@@ -476,15 +495,14 @@ static int lx_map(void *table, const struct vmmap_piece *piece)
 	int err;
 
 	lx_begin(t);
-	if (piece->shift == VMMAP_4K && piece->pages < LX_LONG_RUN) {
+	if (piece->shift == VMMAP_4K && piece->pages < LX_LONG_RUN)
 		see_frames(t, piece->pfn, last);
-		p = in_place(t, piece->vpn, piece->pages, tag | LX_TAG_PACKED);
-	}
-	if (p && packed_fits(p, piece->pfn) && packed_fits(p, last)) {
-		for (uint64_t i = 0; i < piece->pages; i++)
-			set_slot(t, p, piece->vpn + i, piece->pfn + i - p->f0 + PACKED_FRAME);
+	p = in_place(t, piece->vpn, piece->pages, tag | LX_TAG_PACKED);
+	if (p && (p->runs || p->unit || piece->pages < LX_LONG_RUN) && packed_fits(p, piece->pfn) &&
+	    packed_fits(p, last) &&
+	    !set_pages(t, p, piece->vpn, piece->pages, packed_code_of(p, piece->pfn))) {
 		p->live += (uint32_t)piece->pages;
-	} else {
+	} else { /* without memory for run lines, too */
 		err = put(t, piece->vpn, piece->vpn + piece->pages - 1, piece->pfn, tag);
 		if (err)
 			return err;
@@ -500,13 +518,14 @@ static bool map_in_place(struct lx *t, vmmap_vpn_t vpn, uint64_t pages, const vm
 {
 	struct packed *p = in_place(t, vpn, pages, prot | LX_TAG_PACKED);
 
+	/* Of several changes to run lines one could fail. */
 	for (uint64_t i = 0; p && i < pages; i++)
-		if (!packed_fits(p, frames[i]))
+		if (!packed_fits(p, frames[i]) || (p->runs && frames[i] != frames[0] + i))
 			p = NULL;
-	if (!p)
+	if (!p || (p->runs && set_pages(t, p, vpn, pages, packed_code_of(p, frames[0]))))
 		return false;
-	for (uint64_t i = 0; i < pages; i++)
-		set_slot(t, p, vpn + i, frames[i] - p->f0 + PACKED_FRAME);
+	for (uint64_t i = 0; i < pages && !p->runs; i++)
+		set_pages(t, p, vpn + i, 1, packed_code_of(p, frames[i]));
 	p->live += (uint32_t)pages;
 	return true;
 }
@@ -626,7 +645,7 @@ static int lx_map_frames(void *table, vmmap_vpn_t vpn, uint64_t pages, const vmm
 static void drop_dead(struct lx *t, struct packed *p)
 {
 	struct lx_view *view = lx_view(t);
-	vmmap_vpn_t at = p->first, last = p->first + p->slots - 1;
+	vmmap_vpn_t at = p->first, last = p->first + p->pages - 1;
 	struct lindex_run run;
 
 	if (view->base || t->job.to == p) /* its codes hide what is below */
@@ -641,23 +660,24 @@ static void drop_dead(struct lx *t, struct packed *p)
 		if (!at)
 			break;
 	}
-	vmmap_lx_hints_refresh(t, p->first, p->slots);
+	vmmap_lx_hints_refresh(t, p->first, p->pages);
 	vmmap_lx_drop_empty(t);
 }
 
-static void unmap_in_place(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t pages)
+static int unmap_in_place(struct lx *t, struct packed *p, vmmap_vpn_t vpn, uint64_t pages)
 {
 	uint64_t code = lx_view(t)->base ? PACKED_UNMAPPED : PACKED_NOTHING;
+	uint32_t live = vmmap_packed_live(p, vpn, vpn + pages - 1);
+	int err = set_pages(t, p, vpn, pages, code);
 
-	for (uint64_t i = 0; i < pages; i++) {
-		uint32_t slot = (uint32_t)(vpn + i - p->first);
-
-		p->live -= packed_code(p, packed_place(p, slot)) >= PACKED_FRAME;
-		set_slot(t, p, vpn + i, code);
-		vmmap_packed_harvest(p, slot, VMMAP_ACCESSED | VMMAP_DIRTY);
-	}
+	if (err)
+		return err;
+	p->live -= live;
+	for (uint64_t i = 0; i < pages; i += UINT64_C(1) << p->unit)
+		vmmap_packed_harvest(p, vpn + i, VMMAP_ACCESSED | VMMAP_DIRTY);
 	if (!p->live)
 		drop_dead(t, p);
+	return 0;
 }
 
 /* Bits that this space has in regions of the base. */
@@ -677,8 +697,7 @@ static void clear_base_bits(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 
 		for (vmmap_vpn_t at = run.first > vpn ? run.first : vpn;
 		     p && p->owner == t->serial && at <= to; at++)
-			vmmap_packed_harvest(p, (uint32_t)(at - p->first),
-					     VMMAP_ACCESSED | VMMAP_DIRTY);
+			vmmap_packed_harvest(p, at, VMMAP_ACCESSED | VMMAP_DIRTY);
 	}
 }
 
@@ -690,11 +709,8 @@ static int lx_unmap(void *table, vmmap_vpn_t vpn, uint64_t pages)
 
 	lx_begin(t);
 	p = in_place(t, vpn, pages, 0);
-	if (p) {
-		unmap_in_place(t, p, vpn, pages);
-	} else {
+	if (!p || unmap_in_place(t, p, vpn, pages)) /* without memory for run lines */
 		err = clear(t, vpn, vpn + pages - 1);
-	}
 	if (err)
 		return err;
 	clear_base_bits(t, vpn, pages);
@@ -718,13 +734,13 @@ static int lx_replace(void *table, vmmap_vpn_t vpn, vmmap_pfn_t pfn, uint8_t pro
 	vmmap_lx_find(t, vpn, &spot);
 	tag = lx_tag_of(prot, spot.piece.shift);
 	pages = vmmap_shift_pages(spot.piece.shift);
-	if (spot.region && spot.own && spot.region->home == lx_view(t)->own) {
-		if (spot.tag == (tag | LX_TAG_PACKED) && packed_fits(spot.region, pfn)) {
-			set_slot(t, spot.region, vpn, pfn - spot.region->f0 + PACKED_FRAME);
-			return 0;
-		}
-		bits = vmmap_packed_harvest(spot.region, spot.slot, 0);
-	}
+	if (spot.region && spot.own && spot.region->home == lx_view(t)->own &&
+	    spot.tag == (tag | LX_TAG_PACKED) && packed_fits(spot.region, pfn) &&
+	    !set_pages(t, spot.region, vpn, pages, packed_code_of(spot.region, pfn)))
+		return 0;
+	/* The next fork may leave what is hidden behind. */
+	if (spot.region && spot.region->owner == t->serial)
+		bits = vmmap_packed_harvest(spot.region, vpn, 0);
 	if (spot.piece.shift == VMMAP_4K)
 		see_frames(t, pfn, pfn);
 	err = put(t, vpn, vpn + pages - 1, pfn, tag);
@@ -753,7 +769,7 @@ static uint32_t lx_harvest(void *table, vmmap_vpn_t vpn, uint32_t clear)
 			continue;
 		p = lx_region(t, run.value);
 		if (p->owner == t->serial)
-			bits |= vmmap_packed_harvest(p, (uint32_t)(vpn - p->first), clear);
+			bits |= vmmap_packed_harvest(p, vpn, clear);
 	}
 	return bits;
 }

@@ -33,9 +33,9 @@
 #define LX_TAG_PACKED   0x0400u
 #define LX_TAG_UNMAPPED 0x0800u
 
-/* Value of a packed run: region and slot. */
-#define LX_SLOT(value) ((uint32_t)((value) & ((1u << PACKED_SLOT_BITS) - 1)))
-#define LX_ID(value)   ((uint32_t)((value) >> PACKED_SLOT_BITS))
+/* Value of a packed run: region and page in it. */
+#define LX_PAGE(value) ((uint32_t)((value) & (PACKED_MAX_PAGES - 1)))
+#define LX_ID(value)   ((uint32_t)((value) >> PACKED_PAGE_BITS))
 
 /* A linear run this long is not worth packing, whatever is around it. */
 #define LX_LONG_RUN 16u
@@ -44,9 +44,8 @@
 #define LX_RESERVE 8u
 
 #define LX_HINT_SHIFT 12u
-#define LX_HINTS_MIN                                                                               \
-	256u /* more windows than the largest region has: two of one region never meet */
-#define LX_HEAT 256u
+#define LX_HINTS_MIN  64u
+#define LX_HEAT       256u
 
 struct lx_layer {
 	struct lindex *ix;
@@ -65,7 +64,7 @@ struct lx_ids {
 	_Atomic(struct packed *) at[];
 };
 
-/* Entry: region's address / 64 at bit 23; bit 8: not the owner of its bits; prot. */
+/* Entry: region's address / 64 at bit 23; bit 8: not the owner of its bits; prot. The size of pages is the region's unit. */
 struct lx_hints {
 	uint64_t mask;
 	_Atomic uint64_t at[];
@@ -112,10 +111,9 @@ struct lx_spot {
 	struct vmmap_piece
 		piece; /* the run, or what is left of it between other runs; for packed ones: the page */
 	struct packed *region; /* or NULL */
-	uint32_t slot;
-	bool own;         /* found in the own directory */
-	uint16_t tag;     /* of the run */
-	vmmap_vpn_t last; /* the run's last page, as far as it is visible */
+	bool own;              /* found in the own directory */
+	uint16_t tag;          /* of the run */
+	vmmap_vpn_t last;      /* the run's last page, as far as it is visible */
 };
 
 static inline struct lx_view *lx_view(const struct lx *t)
@@ -144,7 +142,7 @@ static inline uint16_t lx_tag_of(uint8_t prot, uint8_t shift)
 
 static inline uint64_t lx_packed_value(const struct packed *p, vmmap_vpn_t vpn)
 {
-	return (uint64_t)p->id << PACKED_SLOT_BITS | (vpn - p->first);
+	return (uint64_t)p->id << PACKED_PAGE_BITS | (vpn - p->first);
 }
 
 /** vmmap_lx_find() - Where @vpn is. Context: reader. Return: 0 or -ENOENT (then @spot->piece is a hole). */
@@ -154,7 +152,7 @@ int vmmap_lx_find(const struct lx *t, vmmap_vpn_t vpn, struct lx_spot *spot);
 
 /** vmmap_lx_region_new() - A region at home in the own layer, with an id; nothing leads to it yet. Or NULL. */
 struct packed *vmmap_lx_region_new(struct lx *t, struct packed_shape shape, vmmap_vpn_t first,
-				   uint32_t slots);
+				   uint32_t pages);
 
 /** vmmap_lx_region_drop() - Take it out of the own layer; freed when readers are gone. */
 void vmmap_lx_region_drop(struct lx *t, struct packed *p);
@@ -179,7 +177,10 @@ void vmmap_lx_hints_of(struct lx *t, struct packed *p);
 /** vmmap_lx_hints_fill() - Hints for all regions of a layer. */
 void vmmap_lx_hints_fill(struct lx *t, const struct lx_layer *layer);
 
-/* ---- lx_pack.c: which pages go into regions ----------------------------------------------------- */
+/* ---- lx_plan.c: which pages go into regions, where many come at once ---------------------------- */
+
+/** vmmap_lx_pays() - Whether a region of frame lines is worth its bytes where @runs runs would be in the directory. */
+bool vmmap_lx_pays(uint64_t pages, uint64_t runs, struct packed_shape shape);
 
 /** lx_plan() - Runs for the directory from sorted pieces: linear ones, and packed ones with new regions, filled. */
 struct lx_plan {
@@ -193,15 +194,17 @@ int vmmap_lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n,
 /** vmmap_lx_plan_done() - @keep: the regions are in use; else they go, too. */
 void vmmap_lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep);
 
+/** vmmap_lx_plan_run() - Append a run to a plan. */
+int vmmap_lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
+		      uint64_t value, uint16_t tag);
+
+/* ---- lx_pack.c: the same, where they come one by one -------------------------------------------- */
+
 /** vmmap_lx_pack_window() - After a short run was put into the directory at @vpn: pack its neighbourhood if that pays. */
 void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag);
 
 /** vmmap_lx_job_step() - Bounded work on the region that grows, once in a while. */
 void vmmap_lx_job_step(struct lx *t);
-
-/** vmmap_lx_plan_run() - Append a run to a plan. */
-int vmmap_lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
-		      uint64_t value, uint16_t tag);
 
 /** vmmap_lx_job_end() - Give it up, as far as it came. */
 void vmmap_lx_job_end(struct lx *t);

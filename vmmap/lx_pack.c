@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Which pages go into packed regions.
+ * Pages that come one by one: when they go into packed regions. (Bulk loads: lx_plan.c.)
  *
- * A group of short runs, holes between them included, is packed when that takes at most PREFER times the bytes that the runs take in
- * the directory: a packed page is found with one access, a run in the directory with two or more. Bulk loads plan groups
- * over the whole input. Single pages go into the directory first; when many have come to one window of 512 pages, it is
+ * They go into the directory first; when many have come to one window of 512 pages, it is
  * looked at (vmmap_lx_pack_window()). Regions that fill a larger window grow together, a bounded step at a time (vmmap_lx_job_step()).
  */
 #include "lx.h"
 
-#include <string.h>
-
-#define RUN_BYTES     6u   /* of a run in the directory, about */
-#define REGION_BYTES  160u /* of a region besides its lines */
-#define PREFER        3u
-#define GAP_PAGES     32u /* a hole this long ends a group */
 #define WINDOW_PAGES  512u
 #define HEAT_LIMIT    48u
 #define JOB_PAGES     1024u /* moved at most by one call */
@@ -22,142 +14,6 @@
 #define GROW_BITS     3u    /* a window grows eightfold */
 #define GROW_MAX_BITS 18u
 #define GROW_LOOKS    256u /* runs looked at to decide */
-
-static bool pays(uint64_t slots, uint64_t runs, struct packed_shape shape)
-{
-	uint64_t packed = REGION_BYTES +
-			  (uint64_t)packed_lines_for(shape, slots) * PACKED_LINE_BYTES;
-
-	return packed <= (uint64_t)PREFER * RUN_BYTES * runs;
-}
-
-/* ---- Plans for many pieces ---------------------------------------------------------------------------- */
-
-int vmmap_lx_plan_run(struct lx *t, struct lx_plan *plan, vmmap_vpn_t first, vmmap_vpn_t last,
-		      uint64_t value, uint16_t tag)
-{
-	size_t room = plan->room ? 2 * plan->room : 16;
-	struct lindex_run *runs;
-
-	if (plan->n == plan->room) {
-		runs = vmmap_host_alloc(t->host, room * sizeof(*runs), 64);
-		if (!runs)
-			return -ENOMEM;
-		if (plan->n)
-			memcpy(runs, plan->runs, plan->n * sizeof(*runs));
-		vmmap_host_free_now(t->host, plan->runs, plan->room * sizeof(*runs));
-		plan->runs = runs;
-		plan->room = room;
-	}
-	plan->runs[plan->n++] = (struct lindex_run){
-		.first = first, .last = last, .value = value, .tag = tag, .step = 1
-	};
-	return 0;
-}
-
-static bool short_run(const struct vmmap_piece *p)
-{
-	return p->shift == VMMAP_4K && p->pages < LX_LONG_RUN;
-}
-
-/* Pieces [0, n) that may share a region: short, one prot, no long holes, as many as one region holds. */
-static size_t group_len(const struct vmmap_piece *p, size_t n, struct packed_shape *shape)
-{
-	vmmap_pfn_t lo = p->pfn, hi = p->pfn;
-	size_t i;
-
-	for (i = 0; i < n && short_run(&p[i]); i++) {
-		vmmap_pfn_t l = p[i].pfn < lo ? p[i].pfn : lo;
-		vmmap_pfn_t h = p[i].pfn + p[i].pages - 1;
-		struct packed_shape s;
-
-		h = h > hi ? h : hi;
-		s = vmmap_packed_shape_for(l, h);
-		if (i && (p[i].prot != p->prot ||
-			  p[i].vpn - (p[i - 1].vpn + p[i - 1].pages) > GAP_PAGES ||
-			  p[i].vpn + p[i].pages - p->vpn > packed_max_slots(s)))
-			break;
-		lo = l;
-		hi = h;
-		*shape = s;
-	}
-	return i;
-}
-
-static int plan_group(struct lx *t, struct lx_plan *plan, const struct vmmap_piece *p, size_t n,
-		      struct packed_shape shape)
-{
-	vmmap_vpn_t first = p->vpn, last = p[n - 1].vpn + p[n - 1].pages - 1;
-	struct packed *to;
-
-	if (!pays(last - first + 1, n, shape)) {
-		for (size_t i = 0; i < n; i++)
-			if (vmmap_lx_plan_run(t, plan, p[i].vpn, p[i].vpn + p[i].pages - 1,
-					      p[i].pfn, lx_tag_of(p[i].prot, p[i].shift)))
-				return -ENOMEM;
-		return 0;
-	}
-	to = vmmap_lx_region_new(t, shape, first, (uint32_t)(last - first + 1));
-	if (!to)
-		return -ENOMEM;
-	if (vmmap_lx_plan_run(t, plan, first, last, lx_packed_value(to, first),
-			      (uint16_t)(p->prot | LX_TAG_PACKED))) {
-		vmmap_lx_region_drop(t, to);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < n; i++) {
-		for (uint64_t j = 0; j < p[i].pages; j++)
-			vmmap_packed_set(to, (uint32_t)(p[i].vpn + j - first),
-					 p[i].pfn + j - to->f0 + PACKED_FRAME);
-		to->live += (uint32_t)p[i].pages;
-	}
-	to->covered = to->slots;
-	t->cost.nodes += to->nlines;
-	return 0;
-}
-
-int vmmap_lx_plan_make(struct lx *t, const struct vmmap_piece *pieces, size_t n,
-		       struct lx_plan *plan)
-{
-	size_t len;
-
-	for (size_t i = 0; i < n; i += len) {
-		struct packed_shape shape = { 0 };
-		int err;
-
-		len = group_len(pieces + i, n - i, &shape);
-		if (len > 1) {
-			err = plan_group(t, plan, pieces + i, len, shape);
-		} else {
-			err = vmmap_lx_plan_run(t, plan, pieces[i].vpn,
-						pieces[i].vpn + pieces[i].pages - 1, pieces[i].pfn,
-						lx_tag_of(pieces[i].prot, pieces[i].shift));
-			len = 1;
-		}
-		if (err) {
-			vmmap_lx_plan_done(t, plan, false);
-			return err;
-		}
-	}
-	return 0;
-}
-
-void vmmap_lx_plan_done(struct lx *t, struct lx_plan *plan, bool keep)
-{
-	for (size_t i = 0; i < plan->n; i++) {
-		struct packed *p;
-
-		if (!(plan->runs[i].tag & LX_TAG_PACKED))
-			continue;
-		p = lx_region(t, plan->runs[i].value);
-		if (keep)
-			vmmap_lx_hints_of(t, p);
-		else
-			vmmap_lx_region_drop(t, p);
-	}
-	vmmap_host_free_now(t->host, plan->runs, plan->room * sizeof(*plan->runs));
-	*plan = (struct lx_plan){ 0 };
-}
 
 /* ---- One window ------------------------------------------------------------------------------------------ */
 
@@ -213,8 +69,8 @@ static struct stretch find_stretch(const struct lx *t, vmmap_vpn_t vpn, uint16_t
 	return s;
 }
 
-/* Pages of @run go into @to, which they have room in; those whose frames have no code do not: returns false. */
-static bool pack_run(struct packed *to, const struct lindex_run *run)
+/* Pages of @run go into @to, which has frame lines and room for them; those whose frames have no code do not: returns false. */
+static bool pack_run(struct lx *t, struct packed *to, const struct lindex_run *run)
 {
 	uint64_t pages = run->last - run->first + 1;
 	bool gone = run->tag & LX_TAG_UNMAPPED;
@@ -223,9 +79,8 @@ static bool pack_run(struct packed *to, const struct lindex_run *run)
 		return true;
 	if (!gone && (!packed_fits(to, run->value) || !packed_fits(to, run->value + pages - 1)))
 		return false;
-	for (uint64_t i = 0; i < pages; i++)
-		vmmap_packed_set(to, (uint32_t)(run->first + i - to->first),
-				 gone ? PACKED_UNMAPPED : run->value + i - to->f0 + PACKED_FRAME);
+	vmmap_packed_set(t->host, to, run->first, pages,
+			 gone ? PACKED_UNMAPPED : packed_code_of(to, run->value));
 	to->live += gone ? 0 : (uint32_t)pages;
 	return true;
 }
@@ -235,7 +90,7 @@ static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int 
 void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 {
 	uint8_t *heat = &t->heat[(vpn / WINDOW_PAGES * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
-	struct packed_shape shape = vmmap_packed_shape_for(t->pfn_lo, t->pfn_hi);
+	struct packed_shape shape = vmmap_packed_frames_for(t->pfn_lo, t->pfn_hi, 0);
 	struct stretch s;
 	struct packed *to;
 
@@ -243,7 +98,7 @@ void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 		return;
 	*heat = 0;
 	s = find_stretch(t, vpn, tag);
-	if (vpn < s.first || vpn > s.last || !pays(s.last - s.first + 1, s.runs, shape))
+	if (vpn < s.first || vpn > s.last || !vmmap_lx_pays(s.last - s.first + 1, s.runs, shape))
 		return;
 	to = vmmap_lx_region_new(t, shape, s.first, (uint32_t)(s.last - s.first + 1));
 	if (!to)
@@ -251,7 +106,7 @@ void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 	for (vmmap_vpn_t at = s.first; at <= s.last;) {
 		struct lindex_run run = run_at(t, at, s.last);
 
-		if (!pack_run(to, &run)) {
+		if (!pack_run(t, to, &run)) {
 			vmmap_lx_region_drop(t, to);
 			return;
 		}
@@ -261,10 +116,10 @@ void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 		vmmap_lx_region_drop(t, to);
 		return;
 	}
-	to->covered = to->slots;
+	to->covered = to->pages;
 	t->cost.nodes += to->nlines;
 	t->cost.moved += to->nlines;
-	vmmap_lx_hints_refresh(t, s.first, to->slots);
+	vmmap_lx_hints_refresh(t, s.first, to->pages);
 	vmmap_lx_hints_of(t, to);
 	grow_look(t, vpn, tag | LX_TAG_PACKED, GROW_BITS + 9);
 }
@@ -275,18 +130,18 @@ void vmmap_lx_pack_window(struct lx *t, vmmap_vpn_t vpn, uint16_t tag)
 static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int bits)
 {
 	vmmap_vpn_t lo = vpn >> bits << bits, hi = lo + (UINT64_C(1) << bits) - 1;
-	struct packed_shape shape = vmmap_packed_shape_for(t->pfn_lo, t->pfn_hi);
+	struct packed_shape shape = vmmap_packed_frames_for(t->pfn_lo, t->pfn_hi, 0);
 	const struct packed *one = NULL;
 	uint64_t covered = 0, regions = 0;
 	unsigned int looks = 0;
 
-	if (t->job.to || bits > GROW_MAX_BITS || hi - lo >= packed_max_slots(shape))
+	if (t->job.to || bits > GROW_MAX_BITS || hi - lo >= packed_max_pages(shape))
 		return;
 	for (vmmap_vpn_t at = lo; at <= hi && looks < GROW_LOOKS; looks++) {
 		struct lindex_run run = run_at(t, at, hi);
 		const struct packed *p = run.tag == tag ? lx_region(t, run.value) : NULL;
 
-		if (p && p->home == lx_view(t)->own) {
+		if (p && p->home == lx_view(t)->own && !p->runs) {
 			covered += run.last - run.first + 1;
 			regions += p != one;
 			one = p;
@@ -301,25 +156,25 @@ static void grow_look(struct lx *t, vmmap_vpn_t vpn, uint16_t tag, unsigned int 
 }
 
 /* Slots of @run, which is in region @from, go to @to, and their accessed and dirty bits with them. */
-static bool move_slots(struct packed *to, struct packed *from, const struct lindex_run *run)
+static bool move_slots(struct lx *t, struct packed *to, struct packed *from,
+		       const struct lindex_run *run)
 {
 	for (vmmap_vpn_t at = run->first; at <= run->last; at++) {
-		uint64_t code = packed_code(from, packed_place(from, (uint32_t)(at - from->first)));
+		uint64_t code = packed_get(from, at);
 
 		if (code >= PACKED_FRAME && !packed_fits(to, packed_pfn(from, code)))
 			return false;
 	}
 	atomic_store(&from->moved, true); /* P4: from here readers mark the side array, too */
 	for (vmmap_vpn_t at = run->first; at <= run->last; at++) {
-		uint32_t slot = (uint32_t)(at - to->first), old = (uint32_t)(at - from->first);
-		uint64_t code = packed_code(from, packed_place(from, old));
-		uint32_t bits = vmmap_packed_harvest(from, old, 0);
+		uint64_t code = packed_get(from, at);
+		uint32_t bits = vmmap_packed_harvest(from, at, 0);
 
 		if (code >= PACKED_FRAME)
-			code = packed_pfn(from, code) - to->f0 + PACKED_FRAME;
-		vmmap_packed_set(to, slot, code);
+			code = packed_code_of(to, packed_pfn(from, code));
+		vmmap_packed_set(t->host, to, at, 1, code);
 		if (bits)
-			packed_mark(to, packed_place(to, slot), bits);
+			packed_mark(t->host, to, packed_place(to, at), bits);
 		to->live += code >= PACKED_FRAME;
 	}
 	return true;
@@ -334,9 +189,9 @@ static vmmap_vpn_t take_over(struct lx *t, vmmap_vpn_t at, vmmap_vpn_t end)
 		struct lindex_run run = run_at(t, at, end - 1);
 		struct packed *from = run.tag & LX_TAG_PACKED ? lx_region(t, run.value) : NULL;
 
-		if (from ? run.tag != t->job.tag || from->home != to->home ||
-				    !move_slots(to, from, &run) :
-			   !packable(&run, t->job.tag ^ LX_TAG_PACKED) || !pack_run(to, &run))
+		if (from ? run.tag != t->job.tag || from->home != to->home || from->runs ||
+				    !move_slots(t, to, from, &run) :
+			   !packable(&run, t->job.tag ^ LX_TAG_PACKED) || !pack_run(t, to, &run))
 			break;
 		at = run.last + 1;
 	}
@@ -363,7 +218,7 @@ void vmmap_lx_job_step(struct lx *t)
 	if (!to || ++t->calls % JOB_EVERY)
 		return;
 	end = at + JOB_PAGES;
-	end = end > to->first + to->slots ? to->first + to->slots : end;
+	end = end > to->first + to->pages ? to->first + to->pages : end;
 	live = to->live;
 	next = take_over(t, at, end);
 	if (next > at) {
@@ -381,11 +236,11 @@ void vmmap_lx_job_step(struct lx *t)
 		vmmap_lx_drop_empty(t);
 		at = next;
 	} else {
-		at = run_at(t, at, to->first + to->slots - 1).last + 1; /* an exception: it stays */
+		at = run_at(t, at, to->first + to->pages - 1).last + 1; /* an exception: it stays */
 	}
 	t->job.at = at;
-	if (at >= to->first + to->slots) {
-		unsigned int bits = 63u - (unsigned int)__builtin_clzll(to->slots);
+	if (at >= to->first + to->pages) {
+		unsigned int bits = 63u - (unsigned int)__builtin_clzll(to->pages);
 
 		vmmap_lx_job_end(t);
 		if (!t->job.to)

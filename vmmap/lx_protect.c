@@ -25,8 +25,7 @@ vmmap_vpn_t vmmap_lx_stretch_end(const struct lx *t, const struct lindex_run *ow
 		return last;
 	p = lx_region(t, own->value);
 	for (vmmap_vpn_t i = at; i <= last; i++) {
-		bool is = packed_code(p, packed_place(p, (uint32_t)(i - p->first))) ==
-			  PACKED_NOTHING;
+		bool is = packed_get(p, i) == PACKED_NOTHING;
 
 		if (i == at)
 			*below = is;

@@ -24,7 +24,7 @@ static void hints_forget(struct lx *t, const struct packed *p)
 	struct lx_hints *h = atomic_load(&t->hints);
 
 	for (vmmap_vpn_t w = p->first >> LX_HINT_SHIFT;
-	     w <= (p->first + p->slots - 1) >> LX_HINT_SHIFT; w++)
+	     w <= (p->first + p->pages - 1) >> LX_HINT_SHIFT; w++)
 		if (hint_region(atomic_load(hint_at(h, w))) == p)
 			atomic_store_explicit(hint_at(h, w), 0, memory_order_release);
 }
@@ -227,7 +227,7 @@ static void hints_grow(struct lx *t, uint64_t windows)
 static uint64_t hint_for(struct lx *t, struct packed *p, vmmap_vpn_t window)
 {
 	vmmap_vpn_t lo = window << LX_HINT_SHIFT, hi = lo + (1u << LX_HINT_SHIFT) - 1;
-	vmmap_vpn_t end = p->first + p->slots - 1;
+	vmmap_vpn_t end = p->first + p->pages - 1;
 	struct lx_spot spot;
 
 	lo = lo < p->first ? p->first : lo;
@@ -261,7 +261,7 @@ void vmmap_lx_hints_refresh(struct lx *t, vmmap_vpn_t vpn, uint64_t pages)
 
 		/* What is named already, checked again; a hint that was lost comes back with the next region. */
 		if (e && p->first <= (window << LX_HINT_SHIFT) + (1u << LX_HINT_SHIFT) - 1 &&
-		    p->first + p->slots > window << LX_HINT_SHIFT)
+		    p->first + p->pages > window << LX_HINT_SHIFT)
 			atomic_store_explicit(hint_at(h, window), hint_for(t, p, window),
 					      memory_order_release);
 	}
@@ -279,16 +279,16 @@ void vmmap_lx_hints_of(struct lx *t, struct packed *p)
 {
 	struct lx_hints *h;
 
-	if (p->slots < 64)
+	if (p->pages < 64)
 		return;
+	if (p->pages >= 1024)
+		hints_grow(t, 2 * (uint64_t)(p->pages >> LX_HINT_SHIFT));
 	h = atomic_load(&t->hints);
-	if (h == lx_no_hints(t) && p->slots >= 1024)
-		hints_grow(t, 2 * (p->slots >> LX_HINT_SHIFT));
-	h = atomic_load(&t->hints);
-	if (h == lx_no_hints(t))
+	/* Two windows of one region never meet: a hint does not say which it is for. */
+	if (h == lx_no_hints(t) || p->pages >> LX_HINT_SHIFT >= h->mask)
 		return;
 	for (vmmap_vpn_t w = p->first >> LX_HINT_SHIFT;
-	     w <= (p->first + p->slots - 1) >> LX_HINT_SHIFT; w++)
+	     w <= (p->first + p->pages - 1) >> LX_HINT_SHIFT; w++)
 		atomic_store_explicit(hint_at(h, w), hint_for(t, p, w), memory_order_release);
 }
 
@@ -297,7 +297,7 @@ void vmmap_lx_hints_fill(struct lx *t, const struct lx_layer *layer)
 	uint64_t windows = 0;
 
 	for (uint32_t i = 0; i < layer->n; i++)
-		windows += (layer->regions[i]->slots >> LX_HINT_SHIFT) + 1;
+		windows += (layer->regions[i]->pages >> LX_HINT_SHIFT) + 1;
 	if (windows > atomic_load(&t->hints)->mask + 1 && layer->n > 0 && windows > 8)
 		hints_grow(t, 2 * windows);
 	for (uint32_t i = 0; i < layer->n; i++)

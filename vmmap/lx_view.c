@@ -13,6 +13,9 @@
 #define AT_BASE   (UINT64_C(1) << 44)
 #define AT_HEADER (UINT64_C(2) << 44)
 #define AT_LINES  (UINT64_C(3) << 44)
+#define AT_PARTS  (UINT64_C(1) << 56)
+
+#define PARTS_SHIFT 8u /* a line has at most 256 parts */
 
 #define CACHE_MODELS 1u
 #define MODEL_BYTES  16u
@@ -23,7 +26,8 @@
 
 /* ---- Bytes --------------------------------------------------------------------------------------------- */
 
-static uint64_t layer_footprint(const struct lx_layer *layer, struct vmmap_footprint *f)
+static uint64_t layer_footprint(const struct lx *t, const struct lx_layer *layer,
+				struct vmmap_footprint *f)
 {
 	struct lindex_stats st;
 	uint64_t index, frames = 0;
@@ -33,9 +37,15 @@ static uint64_t layer_footprint(const struct lx_layer *layer, struct vmmap_footp
 	index = PACKED_LINE_BYTES + st.runs * (st.nodes ? 0 : sizeof(struct lindex_run)) +
 		st.node_bytes + layer->n * (sizeof(struct packed) + sizeof(struct packed *));
 	for (uint32_t i = 0; i < layer->n; i++) {
-		uint64_t bytes = (uint64_t)layer->regions[i]->nlines * PACKED_LINE_BYTES;
+		const struct packed *p = layer->regions[i];
+		uint64_t bytes = (uint64_t)p->nlines * PACKED_LINE_BYTES;
 
-		frames += bytes;
+		frames += bytes + p->parts_bytes;
+		index += p->runs ? packed_ad_pieces(p) * sizeof(*p->ad) : 0;
+		if (p->owner == t->serial) {
+			f->ad_bytes += vmmap_packed_ad_bytes(p);
+			f->ad_bytes_max += vmmap_packed_ad_bytes_max(p);
+		}
 		f->largest_bytes = bytes > f->largest_bytes ? bytes : f->largest_bytes;
 	}
 	f->index_bytes += index;
@@ -72,13 +82,13 @@ void vmmap_lx_footprint(const void *table, struct vmmap_footprint *f)
 	struct blocks blocks = { 0 };
 
 	*f = (struct vmmap_footprint){ .largest_bytes = LINDEX_PAGE_BYTES };
-	layer_footprint(view->own, f);
+	layer_footprint(t, view->own, f);
 	if (view->base)
-		f->shared_bytes = layer_footprint(view->base, f);
+		f->shared_bytes = layer_footprint(t, view->base, f);
 	if (h != lx_no_hints(t))
 		f->index_bytes += (h->mask + 1) * sizeof(uint64_t);
 	f->index_bytes += ids->room * sizeof(struct packed *);
-	f->ad_bytes = vmmap_ad_bytes(&t->ad);
+	f->ad_bytes += vmmap_ad_bytes(&t->ad);
 	for (unsigned int i = 0; i < 2 && layers[i]; i++) {
 		struct lindex_cursor cur;
 		struct lindex_run run;
@@ -153,6 +163,29 @@ static void cache_model(struct vmmap_step *steps, int n, int leaf, const struct 
 		cached(&steps[leaf - 1], steps[leaf].addr << 2 | 2);
 }
 
+/* The line of a page in a region, and the part of it if it is divided. */
+static int walk_lines(const struct packed *p, vmmap_vpn_t vpn, struct vmmap_step *steps, int n)
+{
+	struct packed_place at = packed_place(p, vpn);
+	uint64_t addr = p->addr + (uint64_t)(at.line - p->lines) * sizeof(uint64_t);
+	uint64_t word0 = runline_word(at.line, 0);
+
+	steps[n] = (struct vmmap_step){ .addr = AT_LINES + addr,
+					.bytes = PACKED_LINE_BYTES,
+					.group = (uint8_t)(steps[n - 1].group + 1) };
+	if (!p->runs || !runline_divided(word0))
+		return n + 1;
+	steps[n].level = 2;
+	steps[n + 1] = steps[n];
+	/* Addresses of parts are not kept: a line's parts lie where no other's do. */
+	steps[n + 1].addr = AT_PARTS + (addr << PARTS_SHIFT) +
+			    (uint64_t)(uint8_t)((at.index >> (word0 & 0xff)) +
+						addr / PACKED_LINE_BYTES) *
+				    PACKED_LINE_BYTES;
+	steps[n + 1].group++;
+	return n + 2;
+}
+
 int vmmap_lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps)
 {
 	const struct lx *t = table;
@@ -172,17 +205,8 @@ int vmmap_lx_walk(const void *table, vmmap_vpn_t vpn, struct vmmap_step *steps)
 		return n;
 	p = run.tag & LX_TAG_PACKED ? lx_region(t, run.value) : NULL;
 	cache_model(steps, n, leaf, &run, p);
-	if (p) {
-		struct packed_place at = packed_place(p, (uint32_t)(vpn - p->first));
-
-		steps[n] = (struct vmmap_step){
-			.addr = AT_LINES + p->addr +
-				(uint64_t)((at.line - p->lines) / PACKED_WORDS) * PACKED_LINE_BYTES,
-			.bytes = PACKED_LINE_BYTES,
-			.group = (uint8_t)(steps[n - 1].group + 1),
-		};
-		n++;
-	}
+	if (p)
+		n = walk_lines(p, vpn, steps, n);
 	steps[n - 1].level = 1;
 	return n;
 }
@@ -230,17 +254,17 @@ static int check_run(const struct lx *t, const struct lindex_run *run, struct li
 	p = lx_region(t, run->value);
 	if (!p || !(in_layer(view->own, p) || in_layer(view->base, p)))
 		return wrong(why, "lindex: a run leads to no region", run->first, 0, run->value);
-	if (run->first < p->first || run->last - p->first >= p->slots ||
-	    LX_SLOT(run->value) != run->first - p->first)
-		return wrong(why, "lindex: a run leads to other slots of its region", run->first,
-			     run->first - p->first, LX_SLOT(run->value));
+	if (run->first < p->first || run->last - p->first >= p->pages ||
+	    LX_PAGE(run->value) != run->first - p->first)
+		return wrong(why, "lindex: a run leads to other pages of its region", run->first,
+			     run->first - p->first, LX_PAGE(run->value));
 	return 0;
 }
 
-/* L6, by counting anew. */
+/* L6, by counting anew; and the lines. */
 static int check_region(const struct lx *t, struct packed *p, struct lindex_reason *why)
 {
-	vmmap_vpn_t at = p->first, last = p->first + p->slots - 1;
+	vmmap_vpn_t at = p->first, last = p->first + p->pages - 1;
 	uint32_t covered = 0, live = 0;
 	struct lindex_run run;
 
@@ -251,13 +275,17 @@ static int check_region(const struct lx *t, struct packed *p, struct lindex_reas
 		to = run.last < last ? run.last : last;
 		if (run.tag & LX_TAG_PACKED && lx_region(t, run.value) == p) {
 			covered += (uint32_t)(to - at + 1);
-			for (; at <= to; at++)
-				live += packed_code(p,
-						    packed_place(p, (uint32_t)(at - p->first))) >=
-					PACKED_FRAME;
+			live += vmmap_packed_live(p, at, to);
 		}
 		if (run.last >= last)
 			break;
+	}
+	for (uint32_t i = 0; p->runs && i < p->nlines; i++) {
+		const char *text = vmmap_runline_check(packed_line(p, i), packed_runs(p),
+						       packed_line_pages(p, i));
+
+		if (text)
+			return wrong(why, text, p->first + (uint64_t)i * p->per, 0, i);
 	}
 	if (covered != p->covered)
 		return wrong(why, "lindex: L6, covered", p->first, covered, p->covered);
@@ -274,11 +302,13 @@ static int check_hint(const struct lx *t, uint64_t e, vmmap_vpn_t slot, uint64_t
 {
 	struct packed *p = (struct packed *)(uintptr_t)(e >> 23 << 6);
 
-	for (vmmap_vpn_t vpn = p->first; vpn < p->first + p->slots; vpn++) {
+	for (vmmap_vpn_t vpn = p->first; vpn < p->first + p->pages; vpn++) {
 		struct lx_spot spot;
 
-		if ((vpn >> LX_HINT_SHIFT & mask) != slot)
+		if ((vpn >> LX_HINT_SHIFT & mask) != slot) {
+			vpn |= (1u << LX_HINT_SHIFT) - 1; /* to the next window */
 			continue;
+		}
 		vmmap_lx_find(t, vpn, &spot);
 		if (spot.region != p && !(lx_view(t)->base && in_layer(lx_view(t)->own, p)))
 			return wrong(why, "lindex: L4, another region", vpn, p->id,
@@ -330,19 +360,23 @@ static int dump_layer(const struct lx *t, const char *name, const struct lx_laye
 	for (uint32_t i = 0; i < layer->n && !err; i++) {
 		const struct packed *p = layer->regions[i];
 
-		err = text_line(
-			sink,
-			"  region %" PRIu32 " vpn %" PRIx64 " slots %" PRIu32
-			" bits %u per line %u f0 %" PRIx64 " covered %" PRIu32 " live %" PRIu32,
-			p->id, p->first, p->slots, p->w, p->per, p->f0, p->covered, p->live);
+		err = text_line(sink,
+				"  region %" PRIu32 " vpn %" PRIx64 " pages %" PRIu32
+				" bits %u per line %u%s f0 %" PRIx64 " covered %" PRIu32
+				" live %" PRIu32,
+				p->id, p->first, p->pages, p->w, p->per,
+				p->runs ? " in runs" :
+				p->unit ? " huge" :
+					  "",
+				p->f0, p->covered, p->live);
 	}
 	lindex_cursor_init(&cur, layer->ix, 0);
 	while (!err && !lindex_cursor_next(&cur, &run)) {
 		if (run.tag & LX_TAG_PACKED)
 			err = text_line(sink,
-					"  run %" PRIx64 "-%" PRIx64 " prot %02x region %u slot %u",
+					"  run %" PRIx64 "-%" PRIx64 " prot %02x region %u page %u",
 					run.first, run.last, run.tag & LX_TAG_PROT,
-					LX_ID(run.value), LX_SLOT(run.value));
+					LX_ID(run.value), LX_PAGE(run.value));
 		else
 			err = text_line(sink, "  run %" PRIx64 "-%" PRIx64 " prot %02x %s %" PRIx64,
 					run.first, run.last, run.tag & LX_TAG_PROT,

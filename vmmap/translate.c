@@ -7,21 +7,21 @@
 /* Addresses of a batch that go together. */
 #define GROUP 64u
 
+_Static_assert(VMMAP_PROT_WRITE == VMMAP_WRITE && VMMAP_DIRTY == VMMAP_WRITE,
+	       "want_of() uses that");
+
+/* Bits move, nothing is decided: this comes before each translation. */
 static inline struct vmmap_want want_of(uint32_t access)
 {
-	struct vmmap_want want = { .need = VMMAP_PROT_READ, .deny = VMMAP_PROT_RESERVED };
+	uint32_t write = access & VMMAP_WRITE, marks = !(access & VMMAP_PEEK);
 
-	if (access & VMMAP_WRITE) {
-		want.need |= VMMAP_PROT_WRITE;
-		want.deny |= VMMAP_PROT_COW;
-	}
-	if (access & VMMAP_USER)
-		want.need |= VMMAP_PROT_USER;
-	if (access & VMMAP_FETCH)
-		want.need |= VMMAP_PROT_EXEC;
-	if (!(access & VMMAP_PEEK))
-		want.mark = (uint8_t)(VMMAP_ACCESSED | (access & VMMAP_WRITE ? VMMAP_DIRTY : 0));
-	return want;
+	return (struct vmmap_want){
+		.need = (uint8_t)(VMMAP_PROT_READ | write |
+				  (access & VMMAP_USER) * (VMMAP_PROT_USER / VMMAP_USER) |
+				  (access & VMMAP_FETCH) / (VMMAP_FETCH / VMMAP_PROT_EXEC)),
+		.deny = (uint8_t)(VMMAP_PROT_RESERVED | write * (VMMAP_PROT_COW / VMMAP_WRITE)),
+		.mark = (uint8_t)((VMMAP_ACCESSED | write) * marks),
+	};
 }
 
 /* As the processor decides: reserved bits before permissions; a write that copying would allow is told apart. */

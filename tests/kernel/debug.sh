@@ -15,3 +15,8 @@ mkdir "$work/share"
 GUEST_MEMORY=2048 boot_guest debug 1500 "$work/share" suite filter=$slow images=/share
 "$build/bin/kernel_images" check "$work/share"
 echo "ok - images of the kernel open in user space, the same bytes"
+
+"$build/bin/kernel_maps" 65536 1 1 >"$work/small.text"
+"$build/bin/lindex-dm" build "$work/small.text" "$work/share/small.map" | sed 's/^/# /'
+"$build/bin/kernel_hostile" "$work/share"
+GUEST_MEMORY=1024 GUEST_PROGRAMS=dmsetup:dmsetup boot_guest debug 600 "$work/share" dm_small

@@ -109,6 +109,28 @@ static void do_map_frames(struct family *f, unsigned int s)
 		mmu_map(f->twin[s], i + j, 1, frames[j], prot, VMMAP_4K);
 }
 
+/* A whole window of short runs: what has run lines. */
+static void do_map_window(struct family *f, unsigned int s)
+{
+	static uint64_t frames[WINDOW_PAGES];
+	unsigned int base = (unsigned int)rng_below(&f->rng, WINDOWS) * WINDOW_PAGES;
+	unsigned int mean = 6 + (unsigned int)rng_below(&f->rng, 9), left = 0;
+	uint8_t prot = any_prot(&f->rng);
+	struct mmu_twin *t = f->twin[s];
+	int err = vmmap_unmap(f->space[s], mmu_va(t, base), WINDOW_PAGES);
+
+	CHECK(err == 0, "unmap of a window: %d", err);
+	mmu_unmap(t, base, WINDOW_PAGES);
+	for (unsigned int i = 0; i < WINDOW_PAGES; i++, left--) {
+		frames[i] = left ? frames[i - 1] + 1 : any_pfn(f);
+		left = left ? left : 1 + (unsigned int)rng_below(&f->rng, 2 * mean);
+	}
+	err = vmmap_map_frames(f->space[s], mmu_va(t, base), WINDOW_PAGES, frames, prot);
+	CHECK(err == 0, "map of a window: %d", err);
+	for (unsigned int i = 0; i < WINDOW_PAGES; i++)
+		mmu_map(t, base + i, 1, frames[i], prot, VMMAP_4K);
+}
+
 /* Single pages in order of a neighbourhood: what faults bring. */
 static void do_fault_in(struct family *f, unsigned int s)
 {
@@ -296,7 +318,10 @@ static void do_any(struct family *f)
 		do_map(f, s);
 		break;
 	case 3 ... 4:
-		do_map_frames(f, s);
+		if (rng_one_in(&f->rng, 16))
+			do_map_window(f, s);
+		else
+			do_map_frames(f, s);
 		break;
 	case 5:
 		do_fault_in(f, s);

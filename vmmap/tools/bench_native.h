@@ -18,7 +18,7 @@
  * @rounds:    Default 5; the median counts.
  * @seed:      Of frames and addresses.
  * @huge:      Tables in huge pages of the host, all of them.
- * @backend:   One only, by name; NULL: all.
+ * @backend:   Names with commas between; NULL: all.
  * @progress:  Called with what is being done; may be NULL.
  */
 struct bench_native_config {

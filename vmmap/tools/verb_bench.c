@@ -11,7 +11,7 @@
 #include "bench_native.h"
 
 static const char usage[] = "[--pages N] [--run N] [--queries N] [--rounds N] [--seed N] [--huge] "
-			    "[--backend NAME] [--json|--csv]";
+			    "[--backend all|LIST] [--json|--csv]";
 
 /* What is printed of a row, in this order: column, JSON and CSV key, where. */
 static const struct column {
@@ -124,8 +124,8 @@ static int run(struct bench_native_config *cfg, bool json, bool csv)
 	progress_end(&progress);
 	if (n == -ENOENT)
 		return complain(
-			"bench: expected a backend (lindex, radix4, radix5, btree, ecpt), found "
-			"\"%s\"",
+			"bench: expected backends (lindex, radix4, radix5, btree, ecpt) with commas "
+			"between, found \"%s\"",
 			cfg->backend);
 	if (n == -EUCLEAN)
 		return complain("bench: a translation was wrong");
@@ -163,6 +163,8 @@ int verb_bench(int argc, char **argv)
 	    (rounds && option_number("--rounds", rounds, &cfg.rounds)) ||
 	    (seed && option_number("--seed", seed, &cfg.seed)))
 		return STATUS_WRONG;
+	if (cfg.backend && strcmp(cfg.backend, "all") == 0)
+		cfg.backend = NULL;
 	if (!cfg.pages || !cfg.run_pages)
 		return complain("bench: expected at least one page, and runs of at least one");
 	return run(&cfg, json, csv);
