@@ -74,7 +74,7 @@ static long now_seconds(void)
 	return now.tv_sec;
 }
 
-/* The kernel's limit follows what is available, in steps. */
+/* The kernel's limit follows what is available, in steps; from near_full_init() on. */
 static void set_limit(struct server *server, uint64_t avail)
 {
 	static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -84,7 +84,7 @@ static void set_limit(struct server *server, uint64_t avail)
 	limit = limit < LIMIT_MIN_BYTES ? LIMIT_MIN_BYTES :
 		limit > LIMIT_MAX_BYTES ? LIMIT_MAX_BYTES :
 					  limit;
-	if (full->fixed || (limit >= old - old / 8 && limit <= old + old / 8) ||
+	if (!old || full->fixed || (limit >= old - old / 8 && limit <= old + old / 8) ||
 	    atomic_flag_test_and_set(&busy))
 		return;
 	old = promised_bytes(full);
@@ -170,10 +170,8 @@ void near_full_init(struct server *server)
 
 	if (!server->opt.writeback)
 		return;
-	atomic_store(&full->limit_bytes, memory / 100);
 	full->fixed = !bdi_set(server, "max_bytes", LIMIT_MIN_BYTES);
-	if (!full->fixed)
-		atomic_store(&full->limit_bytes, LIMIT_MIN_BYTES);
+	atomic_store(&full->limit_bytes, full->fixed ? memory / 100 : LIMIT_MIN_BYTES);
 	near_full_tick(server);
 }
 

@@ -57,7 +57,7 @@ struct near_full {
 	atomic_ulong promised_bytes; /* may still be there of a higher limit's */
 	atomic_ulong taking_bytes;   /* what calls under way take without the cache */
 	atomic_long limit_set;       /* seconds */
-	bool fixed;                  /* that is not ours to set */
+	atomic_bool fixed;           /* that is not ours to set */
 };
 
 struct server {
