@@ -182,9 +182,9 @@ static int check_runs(struct dm_lindex_map *map, struct dm_dev *data, char **why
 		err = run_says(&run, shift, data_units, why);
 		if (err) {
 			rcu_read_unlock();
-			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu", data->name,
-			      *why, run.first << shift, run.last << shift, run.value << shift,
-			      (u64)bdev_nr_sectors(data->bdev));
+			DMERR("%s: %s: units [%llu, %llu] to %llu, device has %llu of %llu sectors",
+			      data->name, *why, run.first, run.last, run.value, data_units,
+			      1ULL << shift);
 			return err;
 		}
 		map->map_sectors = (run.last + 1) << shift;

@@ -733,7 +733,7 @@ static bool lines_might_be_dense(const struct lines_view *v, struct lines_entry 
  * 0: pack anew, because the leaf is small, or another kind might hold all of it, or the lines in the middle begin with
  * holes or are nothing but a hole.
  */
-uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
+LINDEX_COLD uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
 {
 	struct lines_entry *e = room;
 	struct lines_view v;
@@ -755,8 +755,8 @@ uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
  *
  * Line @from begins with a run, and a hole at the end of the last line is not its only entry.
  */
-uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to, void *room,
-			   struct lindex_lines *copy)
+LINDEX_COLD uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to,
+				       void *room, struct lindex_lines *copy)
 {
 	uint32_t nlines = to - from, dw, dir_units, i, n = 0, all = 0;
 	struct lines_entry *e = room;

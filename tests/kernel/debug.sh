@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# The suites in a kernel that looks for mistakes: KASAN, lockdep, PROVE_RCU, sleeping in atomic context, kmemleak; run
+# The suites and dm-lindex in a kernel that looks for mistakes: KASAN, lockdep, PROVE_RCU, kmemleak; run
 # by KUnit. Not part of ctest: the kernel takes minutes to build. "./dev kmod-debug".
 
 . "$(dirname "$0")/lib.sh"
