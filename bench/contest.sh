@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# contest.sh BUILD OUT [--quick]: every contest on every data, one file of figures for each step in OUT, and the
-# report of all files there. Prints its plan first. A step that takes far longer than planned is stopped, and what
-# it would have written is missing in the report. Exit status: 0; 1: a step failed; the others have run.
+# contest.sh BUILD OUT [--quick] [--all]: every contest on every data, one file of figures for each step in OUT, and the
+# report of all files there; with --all also page tables, filesystems and the kernel: every figure that there is.
+# Prints its plan first. A step that takes far longer than planned is stopped, and what it would have written is missing
+# in the report; one that ends with 77 wants something that is not there. Exit status: 0; 1: a step failed; the others
+# have run.
 
 set -euo pipefail
 build=$(readlink -f "${1:?contest.sh wants the build folder}") out=$(readlink -m "${2:?contest.sh wants a folder for the figures}")
-quick=${3:-}
+quick='' all=''
+for word in "${@:3}"; do
+	case $word in
+	--quick) quick=--quick ;;
+	--all) all=--all ;;
+	*) printf 'bench: expected --quick or --all, found "%s"\n' "$word" >&2; exit 2 ;;
+	esac
+done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bench=$build/bin/lindex-bench
 failed=0
@@ -21,8 +30,8 @@ contestants()
 		grep -xE 'lindex|std-map|judy|sorted-array|s-tree|bptree|extent-tree|maple-tree' | paste -sd,
 }
 
-all=$(contestants)
-few=${all//,std-map/}
+every=$(contestants)
+few=${every//,std-map/}
 spaces=()
 for file in bench/data/*.runs.zst; do
 	spaces+=(--data "$file")
@@ -31,7 +40,7 @@ done
 # NAME MINUTES COMMAND, one a line. MINUTES: about so many on two cores of 2022.
 plan_full()
 {
-	local million=(--data gen:lfs-aged:1M --data gen:hotspot:1M --structures "$all" --rounds 7)
+	local million=(--data gen:lfs-aged:1M --data gen:hotspot:1M --structures "$every" --rounds 7)
 	local more=(--data gen:lfs-aged:16M --data gen:hotspot:16M --structures "$few" --rounds 7)
 	local live=(--data fiemap:/ "${spaces[@]}" --structures "$few" --rounds 7)
 	cat <<-END
@@ -55,29 +64,48 @@ plan_quick()
 {
 	cat <<-END
 		bars 4 $build/bin/lindex-bars --quick --json $out/bars.json
-		all 1 $bench all --quick --data gen:lfs-aged:50k --data bench/data/memcached_4k.runs.zst --structures $all
+		all 1 $bench all --quick --data gen:lfs-aged:50k --data bench/data/memcached_4k.runs.zst --structures $every
+	END
+}
+
+# The other parts; each writes its own file.
+plan_others()
+{
+	local minutes=(40 20 25)
+	[[ -z $quick ]] || minutes=(1 3 10)
+	cat <<-END
+		vmmap ${minutes[0]} bench/vmmap.sh $build $out $quick
+		fs ${minutes[1]} python3 bench/fs $build $out $quick
+		kernel ${minutes[2]} kernel/bench/bench.sh $out $quick
 	END
 }
 
 # step NAME MINUTES COMMAND...
 step()
 {
-	local name=$1 minutes=$2 start=$SECONDS json=()
+	local name=$1 minutes=$2 start=$SECONDS json=() status=0
 	shift 2
-	[[ $name == bars ]] || json=(--json "$out/contest-$name.json")
+	[[ $1 != "$bench" ]] || json=(--json "$out/contest-$name.json")
 	printf '\n==== %s\n\n' "$*"
-	if timeout $((minutes * 300)) "$@" "${json[@]}"; then
-		say "$name: $((SECONDS - start)) s"
-	else
-		say "$name: exit status $?, after $((SECONDS - start)) s; planned: $minutes min"
+	timeout $((minutes * 300)) "$@" "${json[@]}" || status=$?
+	case $status in
+	0) say "$name: $((SECONDS - start)) s" ;;
+	77) say "$name: left out" ;;
+	*)
+		say "$name: exit status $status, after $((SECONDS - start)) s; planned: $minutes min"
 		failed=1
-	fi
+		;;
+	esac
 	find "$out" -name '*.json' -empty -delete # what was stopped had nothing to say
 }
 
-plan=$(if [[ $quick == --quick ]]; then plan_quick; else plan_full; fi)
+plan=$(
+	if [[ $quick ]]; then plan_quick; else plan_full; fi
+	[[ -z $all ]] || plan_others
+)
 mkdir -p "$out"
 rm -f "$out"/bars.json "$out"/contest-*.json
+[[ -z $all ]] || rm -f "$out"/vmmap.json "$out"/fs.json "$out"/kernel.json
 say "plan, with minutes; $(awk '{ n += $2 } END { print n }' <<<"$plan") in all:"
 sed -E 's/^([a-z0-9-]+) ([0-9]+) .*/\1 \2/; s/^/  /' <<<"$plan" >&2
 while read -r name minutes command; do

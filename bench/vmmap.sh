@@ -20,8 +20,10 @@ if [[ ${3:-} == --quick ]]; then
 fi
 
 mkdir -p "$out"
+rm -f "$out"/vmmap-{stat,sweep,bench}.csv
 "$vmmap" stat --csv bench/data/*.runs.zst >"$out/vmmap-stat.csv"
 "$vmmap" sweep --csv "${sweep[@]}" >"$out/vmmap-sweep.csv"
 "$vmmap" bench --csv --pages "$pages" --queries "$queries" >"$out/vmmap-bench.csv"
 "$vmmap" bench --csv --pages "$pages" --queries "$queries" --run 25 | tail -n +2 >>"$out/vmmap-bench.csv"
-python3 bench/vmmap_section.py "$out" >"$out/vmmap.json"
+python3 bench/vmmap_section.py "$out" "${@:3}" >"$out/vmmap.json.new"
+mv "$out/vmmap.json.new" "$out/vmmap.json"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-"""vmmap_section.py FOLDER: the CSV files that vmmap.sh left there, as a section of the report, on standard output.
+"""vmmap_section.py FOLDER [--quick]: the CSV files that vmmap.sh left there, as a section of the report, on standard output.
 
 Four plots: bytes per page by space, table reads per walk, MMU cycles against radix by footprint, native time; a table for
-each file; and the promises, with what became of them."""
+each file; and the bars, with what became of them."""
 
 import csv
 import json
 import math
+import os
 import re
 import sys
 
@@ -15,6 +16,9 @@ BACKENDS = ("lindex", "radix4", "radix5", "btree", "ecpt", "ideal")
 
 
 def read(path):
+    """Rows; none of a step that was stopped."""
+    if not os.path.exists(path):
+        return []
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -47,13 +51,13 @@ def of(rows, backend):
 
 
 def footprint_plot(rows):
-    spaces = sorted({row["space"] for row in rows})
+    spaces = sorted({row["space"] for row in rows}, reverse=True) # the first at the top
     names = [re.sub(r".*/|\.runs.*", "", space) for space in spaces]
     series = [{"name": backend,
-               "points": [[spaces.index(r["space"]), float(r["bytes_per_page"])] for r in of(rows, backend)]}
+               "points": [[float(r["bytes_per_page"]), spaces.index(r["space"])] for r in of(rows, backend)]}
               for backend in BACKENDS if of(rows, backend)]
-    return {"title": "Table bytes for each mapped page", "kind": "points", "x": {"label": "address space", "names": names},
-            "y": {"label": "bytes", "log": True}, "series": series}
+    return {"title": "Table bytes for each mapped page", "kind": "points", "x": {"label": "bytes", "log": True},
+            "y": {"label": "", "names": names}, "series": series}
 
 
 def sweep_plot(rows, layout, column, title, label):
@@ -90,13 +94,21 @@ def cell(text):
         return text
 
 
-def whole(title, rows, columns, note=""):
-    return {"title": title, "folded": True, "note": note, "columns": [{"name": c} for c in columns],
-            "rows": [[cell(row[c]) for c in columns] for row in rows]}
+def whole(title, rows, without=()):
+    """One table, or none."""
+    columns = [c for c in rows[0] if c not in without] if rows else []
+    return [{"title": title, "folded": True, "columns": [{"name": c} for c in columns],
+             "rows": [[cell(row[c]) for c in columns] for row in rows]}] if rows else []
 
 
-def promise(what, bar, value, met):
-    return [what, bar, None if value is None else round(value, 4), None if value is None else "met" if met else "missed"]
+def promise(what, value, least=None, most=None, unit="x"):
+    """A row as lindex-bars has them; without bounds a figure to compare others with."""
+    if value is None:
+        return None
+    bounds = ({} if least is None else {"at_least": least}) | ({} if most is None else {"at_most": most})
+    met = (least is None or value >= least) and (most is None or value <= most)
+    return {"set": "page tables", "what": what, **bounds, "figure": round(value, 4), "unit": unit,
+            "verdict": ("met" if met else "MISSED") if bounds else "-", "checked": True}
 
 
 def footprint_promises(rows):
@@ -105,14 +117,12 @@ def footprint_promises(rows):
         radix = [r for r in of(rows, "radix4") if r["space"] == row["space"]]
         if not radix:
             continue
-        name = re.sub(r".*/|\.runs.*", "", row["space"])
+        name, theirs = re.sub(r".*/|\.runs.*", "", row["space"]), float(radix[0]["table_bytes"])
         if float(row["pages"]) / float(row["runs"]) < 4:
-            ratio = float(row["table_bytes_marked"]) / float(radix[0]["table_bytes"])
-            bound = float(row["bound_of_radix4"])
-            found.append(promise(f"bytes of radix4, {name}", f"at most {bound:.3f}", ratio, ratio <= bound))
+            marked = float(row.get("table_bytes_marked") or row["table_bytes"])
+            found.append(promise(f"table bytes / radix4, {name}", marked / theirs, most=round(float(row["bound_of_radix4"]), 4)))
         elif float(row["pages"]) / float(row["runs"]) > 20:
-            ratio = float(row["table_bytes"]) / float(radix[0]["table_bytes"])
-            found.append(promise(f"bytes of radix4 as loaded, {name}", "at most 0.04", ratio, ratio <= 0.04))
+            found.append(promise(f"table bytes as loaded / radix4, {name}", float(row["table_bytes"]) / theirs, most=0.04))
     return found
 
 
@@ -127,69 +137,67 @@ def walk_ratios(rows, backend):
 
 def sweep_promises(rows):
     ours = of(rows, "lindex")
-    at_8 = [float(r["mmu_against_radix"]) for r in ours
-            if gib(r["trace"]) == 8 and r["space"].startswith("layout:scattered")]
+    scattered = [r for r in ours if gib(r["trace"]) == 8 and r["space"].startswith("layout:scattered")]
     ratios = [float(r["mmu_against_radix"]) for r in ours if float(r["mmu_against_radix"]) > 0]
     walked = [r for r in ours if float(r["walks"]) > 0]
     reads = max((float(r["accesses_per_walk_mean"]) for r in walked), default=None)
     tail = max((float(r["accesses_per_walk_p99"]) for r in walked), default=None)
     ideal = max((float(r["mmu_against_ideal"]) for r in ours), default=None)
-    every = mean(ratios)
-    best = mean(float(r["mmu_against_radix"]) for r in of(rows, "ideal") if float(r["mmu_against_radix"]) > 0)
-    scattered = mean(at_8)
+    ideals = [float(r["mmu_against_radix"]) for r in of(rows, "ideal") if float(r["mmu_against_radix"]) > 0]
     return [
-        promise("table reads per walk, mean at worst", "at most 1.02", reads, reads is not None and reads <= 1.02),
-        promise("table reads per walk, p99 at worst", "at most 2", tail, tail is not None and tail <= 2),
-        promise("MMU cycles against ideal, at worst", "at most 1.05", ideal, ideal is not None and ideal <= 1.05),
-        promise("MMU cycles against radix, 8 GiB scattered", "at most 0.75", scattered,
-                scattered is not None and scattered <= 0.75),
-        promise("MMU cycles against radix, geometric mean", "at most 0.56", every, every is not None and every <= 0.56),
-        ["the same of the ideal table", "", None if best is None else round(best, 4), None],
-        ["walk cycles alone against radix, geometric mean", "", mean(walk_ratios(rows, "lindex")), None],
-        ["the same of the ideal table", "", mean(walk_ratios(rows, "ideal")), None],
+        promise("table reads per walk, 8 GiB scattered", mean(float(r["accesses_per_walk_mean"]) for r in scattered),
+                unit="reads"),
+        promise("table reads per walk, mean at worst", reads, most=1.02, unit="reads"),
+        promise("table reads per walk, p99 at worst", tail, most=2, unit="reads"),
+        promise("MMU cycles / ideal, at worst", ideal, most=1.05),
+        promise("MMU cycles / radix4, 8 GiB scattered", mean(float(r["mmu_against_radix"]) for r in scattered),
+                most=0.75),
+        promise("MMU cycles / radix4, geometric mean", mean(ratios), most=0.56),
+        promise("MMU cycles / radix4, geometric mean, of the ideal table", mean(ideals)),
+        promise("walk cycles / radix4, geometric mean", mean(walk_ratios(rows, "lindex"))),
+        promise("walk cycles / radix4, geometric mean, of the ideal table", mean(walk_ratios(rows, "ideal"))),
     ]
 
 
 def native_promises(rows):
-    found = []
+    found, names = [], {"translate_ns": "translate", "dependent_ns": "dependent translate"}
     for run, factor in (("1", 1), ("25", 3)):
         here = {row["backend"]: row for row in rows if row["run_pages"] == run}
-        for column in ("translate_ns", "dependent_ns"):
+        for column in names:
             if "lindex" in here and "radix4" in here:
                 ratio = float(here["radix4"][column]) / float(here["lindex"][column])
-                found.append(promise(f"as fast as radix4, {column[:-3]}, runs of {run}", f"at least {factor}", ratio,
-                                     ratio >= factor))
+                found.append(promise(f"native {names[column]}, runs of {run}: radix4 / lindex", ratio, least=factor))
     return found
 
 
-def section(folder):
+def document(folder):
     stat, sweep, native = (read(f"{folder}/vmmap-{name}.csv") for name in ("stat", "sweep", "bench"))
     promises = footprint_promises(stat) + sweep_promises(sweep) + native_promises(native)
     layouts = [l for l in ("scattered", "inorder", "huge") if any(r["space"].startswith("layout:" + l) for r in sweep)]
     cycles = [sweep_plot(sweep, l, "mmu_against_radix", "MMU cycles against radix", "ratio") for l in layouts]
     reads = [sweep_plot(sweep, l, "accesses_per_walk_mean", "Table reads per walk", "reads") for l in layouts]
-    return {
+    return {"bars": [p for p in promises if p], "section": {
         "title": "Page tables",
         "order": 40,
         "intro": ["Bytes with accessed and dirty bits of all pages, counts of frames apart. Simulated: vmmap/SIMULATOR.md says "
                   "what is modelled and what is not; ideal is a packed array of frame numbers that is read once. A "
                   "ratio below 1 is fewer MMU cycles (TLBs and walks) than the radix table with its walk caches."],
-        "plots": [footprint_plot(stat), *reads, *cycles, native_plot(native, "1"), native_plot(native, "25")],
+        "plots": [plot for plot in (footprint_plot(stat), *reads, *cycles, native_plot(native, "1"), native_plot(native, "25"))
+                  if plot["series"]],
         "tables": [
-            {"title": "Promises", "columns": [{"name": "what"}, {"name": "bar"}, {"name": "found"}, {"name": "verdict"}],
-             "rows": promises},
-            whole("Address spaces", stat, list(stat[0])),
-            whole("Simulated", sweep, [c for c in sweep[0] if c not in ("machine", "faults")]),
-            whole("Native", native, list(native[0])),
+            *whole("Address spaces", stat),
+            *whole("Simulated", sweep, ("machine", "faults")),
+            *whole("Native", native),
         ],
-    }
+    }}
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: vmmap_section.py FOLDER")
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--quick"]):
+        sys.exit("usage: vmmap_section.py FOLDER [--quick]")
     try:
-        json.dump({"section": section(sys.argv[1])}, sys.stdout, indent=1)
+        json.dump({"quick": len(sys.argv) == 3, **document(sys.argv[1])}, sys.stdout, indent=1)
+        print()
     except (OSError, KeyError, ValueError, AttributeError) as why:
         print(f"vmmap_section: {sys.argv[1]}: expected the files that vmmap.sh writes, found: {why!r}", file=sys.stderr)
         sys.exit(2)

@@ -41,6 +41,8 @@ int lfs_trunc_apply(struct lfs *fs, struct lfs_inode *inode, uint64_t size)
 	} else if (size < inode->size || inode->blocks) {
 		err = lfs_map_clear(fs, inode, first, LFS_XATTR_LBN - 1);
 	}
+	if (err == -ENOMEM) /* nothing has changed; a map that cannot be read is left behind */
+		return err;
 	inode->size = size;
 	inode->dirty = true;
 	return err;

@@ -34,25 +34,35 @@ static int clone_piece(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *
 	out.value = lindex_value(run, lbn);
 	if (!LFS_PLANTED(SHARED_BLOCK_FREED) || !fs->replaying)
 		err = lfs_shared_ref(fs, out.value, n);
-	return err ? err : lfs_map_swap(fs, dst, &out);
+	if (err)
+		return err;
+	err = lfs_map_swap(fs, dst, &out);
+	if (err)
+		lfs_partly(fs, lfs_shared_unref(fs, out.value, n));
+	return err;
 }
 
 /** lfs_clone_apply() - @n blocks from @lbn of @src are also blocks @to of @dst, which ends at @size at least. */
 int lfs_clone_apply(struct lfs *fs, struct lfs_inode *src, struct lfs_inode *dst, uint64_t lbn,
 		    uint64_t n, uint64_t to, uint64_t size)
 {
+	uint64_t begin = lbn;
 	int err = 0;
 
+	dst->flags = (uint16_t)(dst->flags &
+				~LFS_DI_INLINE); /* or replay would keep it: no record says so */
 	while (n && !err) {
 		struct lindex_run run;
 		uint64_t k;
 
 		err = lfs_map_lookup(fs, src, lbn, &run);
 		if (err && err != -ENOENT)
-			return err;
+			return lbn == begin ? err : lfs_partly(fs, err);
 		k = run.last - lbn < n ? run.last - lbn + 1 : n;
 		err = err ? lfs_map_clear(fs, dst, to, to + k - 1) :
 			    clone_piece(fs, src, dst, &run, lbn, k, to);
+		if (err == -ENOMEM)
+			return lbn == begin ? err : lfs_partly(fs, err);
 		lbn += k;
 		to += k;
 		n -= k;
@@ -73,9 +83,7 @@ static int clone_locked(struct lfs *fs, struct lfs_inode *src, struct lfs_inode 
 
 	if (dst->fsflags & (LFS_FL_IMMUTABLE | LFS_FL_APPEND))
 		return -EPERM;
-	err = lfs_file_outgrow(fs, src);
-	if (!err)
-		err = lfs_file_outgrow(fs, dst);
+	err = lfs_file_outgrow(fs, dst);
 	if (!err && to > dst->size)
 		err = lfs_file_zero_edge(fs, dst, to);
 	if (!err)
@@ -92,7 +100,10 @@ static int clone_locked(struct lfs *fs, struct lfs_inode *src, struct lfs_inode 
 	return lfs_emit(fs, dst, &rec, now, NULL, 0, NULL, 0);
 }
 
-/* Whole blocks; a last part only where the source ends in it and the target does not go on behind. */
+/*
+ * Whole blocks; a last part only where the source ends in it and the target does not go on behind. What the source has in
+ * its inode stays there (it is only read): that block is copied, and behind it is a hole.
+ */
 static ssize_t clone_blocks(struct lfs *fs, lfs_ino_t src_ino, uint64_t from, lfs_ino_t dst_ino,
 			    uint64_t to, uint64_t len)
 {
@@ -117,6 +128,8 @@ static ssize_t clone_blocks(struct lfs *fs, lfs_ino_t src_ino, uint64_t from, lf
 			len = (uint64_t)CLONE_BLOCKS * LFS_BLOCK;
 		if (len % LFS_BLOCK && (from + len < src->size || to + len < dst->size))
 			len -= len % LFS_BLOCK;
+		if (src->flags & LFS_DI_INLINE && !from)
+			len = 0;
 		err = lfs_space_take(fs, 8);
 		if (!err) {
 			err = len ? clone_locked(fs, src, dst, from, to, len) : 0;
@@ -156,7 +169,7 @@ static ssize_t step(struct lfs *fs, lfs_ino_t src, uint64_t from, lfs_ino_t dst,
 	if (in)
 		return copy(fs, src, from, dst, to, LFS_BLOCK - in < len ? LFS_BLOCK - in : len);
 	n = clone_blocks(fs, src, from, dst, to, len);
-	return n ? n : copy(fs, src, from, dst, to, len);
+	return n ? n : copy(fs, src, from, dst, to, len < LFS_BLOCK ? len : LFS_BLOCK);
 }
 
 static int size_get(struct lfs *fs, lfs_ino_t ino, uint64_t *size)

@@ -36,6 +36,8 @@ int lfs_falloc_apply(struct lfs *fs, struct lfs_inode *inode, uint32_t what, uin
 
 	if (lbn > LFS_XATTR_LBN || n > LFS_XATTR_LBN - lbn)
 		return -EUCLEAN;
+	if (n) /* or replay would keep it: of a file without data no record says so */
+		inode->flags = (uint16_t)(inode->flags & ~LFS_DI_INLINE);
 	if (n && what == LFS_FA_RESERVE)
 		err = reserve(fs, inode, lbn, lbn + n);
 	if (n && (what == LFS_FA_PUNCH || what == LFS_FA_COLLAPSE))

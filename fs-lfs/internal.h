@@ -253,6 +253,7 @@ struct lfs {
 	struct lfs_icache icache;
 	struct lfs_pool pool[LFS_POOLS + 1]; /* [LFS_POOLS]: the system's maps */
 	uint64_t pool_limit;                 /* bytes, of each */
+	_Atomic uint64_t ptab_nodes;         /* blocks of maps' page tables in memory */
 
 	/* alloc_lock: */
 	pthread_mutex_t alloc_lock;
@@ -443,6 +444,7 @@ int lfs_map_swap(struct lfs *fs, struct lfs_inode *inode, const struct lindex_ru
 int lfs_map_shift(struct lfs *fs, struct lfs_inode *inode, uint64_t from, int64_t by);
 int lfs_map_index(struct lfs *fs, struct lfs_inode *inode, uint32_t which, struct lfs_pindex **pi);
 int lfs_dir_names(struct lfs *fs, struct lfs_inode *dir, struct lfs_pindex **pi);
+int lfs_partly(struct lfs *fs, int err);
 int lfs_map_free_runs(struct lfs *fs, const struct lindex_run *runs, size_t n);
 
 /* ---- shared.c ------------------------------------------------------------------------------------------------------------ */
@@ -458,6 +460,8 @@ int lfs_shared_count(struct lfs *fs, uint64_t vaddr, struct lindex_run *run);
 /* ---- op.c: what every operation begins and ends with ----------------------------------------------------------------------- */
 
 int lfs_op_begin(struct lfs *fs, uint64_t blocks);
+uint32_t lfs_clean_batch(const struct lfs *fs);
+bool lfs_is_low(struct lfs *fs);
 void lfs_op_end(struct lfs *fs);
 int lfs_emit(struct lfs *fs, struct lfs_inode *inode, struct lfs_record_disk *rec,
 	     struct lfs_time time, const void *a, uint32_t a_len, const void *b, uint32_t b_len);

@@ -38,7 +38,8 @@
  *               -EIO      a block cannot be read, or its checksum does not match; logged where it was found.
  *                         (Inside the engine that is -EBADMSG; -EUCLEAN, a block that makes no sense, also
  *                         comes out as -EIO.)
- *               -ENOMEM   no memory, even after shrinking the caches.
+ *               -ENOMEM   no memory, even after shrinking the caches. (Where a change was made already and there is none
+ *                         left to log it, the filesystem turns read-only: on the disk nothing has changed.)
  *             Calls that change something also:
  *               -EROFS    mounted read-only, or turned read-only after the device refused a write.
  *               -ENOSPC   full. Removing and truncating always work.
@@ -404,7 +405,12 @@ int lfs_fsync(struct lfs *fs, lfs_ino_t ino, bool data_only);
 #define LFS_FALLOC_INSERT_RANGE   0x20u
 #define LFS_FALLOC_UNSHARE_RANGE  0x40u
 
-/** lfs_fallocate() - Space that is reserved is there when written. -EOPNOTSUPP (mode), -EINVAL, -EFBIG, -ENODEV. */
+/**
+ * lfs_fallocate() - Space that is reserved is there when written.
+ *
+ * Zeroing parts of blocks and the blocks between them are changes of their own: on -ENOSPC, -ENOMEM or -EIO some of them
+ * may have been made. Return: 0; -EOPNOTSUPP (mode), -EINVAL, -EFBIG, -ENODEV.
+ */
 int lfs_fallocate(struct lfs *fs, lfs_ino_t ino, uint32_t mode, uint64_t offset, uint64_t len);
 
 #define LFS_SEEK_DATA 3

@@ -140,6 +140,14 @@ static int outgrow(struct lfs *fs, struct lfs_inode *inode, const struct lindex_
 	return 0;
 }
 
+/** lfs_partly() - @err came when a change was partly done: no record can say so, so nothing more may reach the disk. */
+int lfs_partly(struct lfs *fs, int err)
+{
+	if (err == -ENOMEM)
+		lfs_fail(fs, err, "a change");
+	return err;
+}
+
 /* Nothing is left: back into the inode. */
 static int shrink_empty(struct lfs *fs, struct lfs_inode *inode)
 {
@@ -153,12 +161,12 @@ static int shrink_empty(struct lfs *fs, struct lfs_inode *inode)
 	if (!err)
 		err = lfs_pindex_next(pi, 0, &run);
 	if (err != -ENOENT)
-		return err;
+		return err == -ENOMEM ? 0 : err; /* another time: it is empty as it is */
 	inode->map.pi = NULL;
 	inode->map_root = 0;
 	inode->map.nruns = 0;
 	inode->flags = (uint16_t)(inode->flags & ~LFS_DI_PAGED);
-	return lfs_pindex_destroy(pi);
+	return lfs_partly(fs, lfs_pindex_destroy(pi));
 }
 
 /** lfs_map_index() - The lindex of one of the inode's maps, NULL: it has none. */
@@ -334,7 +342,7 @@ static int step(struct lfs *fs, struct lfs_inode *inode, uint64_t first, uint64_
 			count_blocks(inode, &piece, false);
 			count_reserved(fs, &piece, false);
 		}
-		err = lfs_map_free_runs(fs, old, n);
+		err = lfs_partly(fs, lfs_map_free_runs(fs, old, n));
 	}
 	free(old);
 	return err;
@@ -346,24 +354,30 @@ int lfs_map_swap(struct lfs *fs, struct lfs_inode *inode, const struct lindex_ru
 	uint64_t at = run->first, end = 0;
 	int err = 0;
 
-	for (; !err && at <= run->last; at = end + 1)
+	while (at <= run->last) {
 		err = step(fs, inode, at, run->last, run, &end);
-	return err;
+		if (err)
+			return at > run->first ? lfs_partly(fs, err) : err;
+		at = end + 1;
+	}
+	return 0;
 }
 
 /** lfs_map_clear() - Nothing is mapped in [first, last] afterwards; what was there is freed. */
 int lfs_map_clear(struct lfs *fs, struct lfs_inode *inode, uint64_t first, uint64_t last)
 {
 	uint64_t at = first, end = 0;
-	int err = 0;
+	int err;
 
-	while (!err && at <= last) {
+	while (at <= last) {
 		err = step(fs, inode, at, last, NULL, &end);
+		if (err)
+			return at > first ? lfs_partly(fs, err) : err;
 		if (end == UINT64_MAX)
 			break;
 		at = end + 1;
 	}
-	return err ? err : shrink_empty(fs, inode);
+	return shrink_empty(fs, inode);
 }
 
 /** lfs_map_set() - Store @run over what is there without freeing that: it moved, it did not go. */

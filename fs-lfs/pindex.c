@@ -15,6 +15,9 @@
  *       registered with liburcu: a page index has a space of its own, no reader is in another index's.
  *   X2  A slot's place is live; a place without a slot is not.
  *   X3  A child in memory counts, the slot above it only where there is none.
+ *   X4  What an image claims is bounded before memory is given for it: a map has no more pages than the image has blocks,
+ *       and its books fit the cap. Blocks of page tables in memory are counted; when they are over their share, those of
+ *       this map that are clean and have none below them go before another comes.
  */
 #include "internal.h"
 
@@ -22,6 +25,9 @@
 
 #define KEEP_PAGES      64u
 #define REFS_NODE_BYTES 256u
+#define PAGE_BOOKS      64u /* bytes at most that lindex keeps in memory for a page that is not */
+#define BOOKS_SHARE     4u  /* of the cap: for these */
+#define NODES_SHARE     32u /* and for blocks of page tables */
 
 static uint64_t slots_below(uint32_t level)
 {
@@ -35,14 +41,50 @@ static uint64_t capacity(uint32_t levels)
 
 /* ---- The page table ------------------------------------------------------------------------------------ */
 
-static void node_free(struct lfs_ptnode *node, bool embedded)
+static void children_free(struct lfs *fs, struct lfs_ptnode *node)
 {
-	for (uint32_t i = 0; node->child && i < LFS_PTAB_SLOTS; i++)
-		if (node->child[i])
-			node_free(node->child[i], false);
+	for (uint32_t i = 0; node->child && i < LFS_PTAB_SLOTS; i++) {
+		if (!node->child[i])
+			continue;
+		children_free(fs, node->child[i]);
+		free(node->child[i]);
+		atomic_fetch_sub(&fs->ptab_nodes, 1);
+	}
 	free(node->child);
-	if (!embedded)
-		free(node);
+	node->child = NULL;
+}
+
+/* X4: what is below @node and not needed in memory goes; @keep stays, and so does what is above it. */
+static void children_trim(struct lfs *fs, struct lfs_ptnode *node, const struct lfs_ptnode *keep)
+{
+	bool empty = true;
+
+	for (uint32_t i = 0; node->child && i < LFS_PTAB_SLOTS; i++) {
+		struct lfs_ptnode *child = node->child[i];
+
+		if (!child)
+			continue;
+		children_trim(fs, child, keep);
+		if (child == keep || child->dirty || child->child) {
+			empty = false;
+			continue;
+		}
+		free(child);
+		node->child[i] = NULL;
+		atomic_fetch_sub(&fs->ptab_nodes, 1);
+	}
+	if (empty && node != keep) {
+		free(node->child);
+		node->child = NULL;
+	}
+}
+
+static void make_room(struct lfs_pindex *pi, const struct lfs_ptnode *keep)
+{
+	uint64_t most = pi->fs->opt.cap_bytes / NODES_SHARE / sizeof(struct lfs_ptnode);
+
+	if (atomic_load(&pi->fs->ptab_nodes) >= most)
+		children_trim(pi->fs, &pi->top, keep);
 }
 
 static int children_room(struct lfs_ptnode *node)
@@ -62,6 +104,7 @@ static int child_get(struct lfs_pindex *pi, struct lfs_ptnode *node, uint64_t i,
 	if (err)
 		return err;
 	if (!node->child[i]) {
+		make_room(pi, node);
 		child = calloc(1, sizeof(*child));
 		if (!child)
 			return -ENOMEM;
@@ -74,6 +117,7 @@ static int child_get(struct lfs_pindex *pi, struct lfs_ptnode *node, uint64_t i,
 			return err;
 		}
 		node->child[i] = child;
+		atomic_fetch_add(&pi->fs->ptab_nodes, 1);
 	}
 	*out = node->child[i];
 	return 0;
@@ -90,6 +134,7 @@ static int table_rise(struct lfs_pindex *pi)
 		free(child);
 		return -ENOMEM;
 	}
+	atomic_fetch_add(&pi->fs->ptab_nodes, 1);
 	*low = pi->top;
 	low->dirty = true;
 	memset(&pi->top, 0, sizeof(pi->top));
@@ -181,19 +226,39 @@ static void unlock(struct lfs_pindex *pi)
 	pthread_rwlock_unlock(&pi->lock);
 }
 
-static int root_read(struct lfs_pindex *pi, uint64_t root, struct lindex_root *lroot)
+/* X4, before anything is made of it. */
+static int root_check(const struct lfs_pindex *pi, const struct lfs_root_disk *d,
+		      const struct lindex_root *lroot, const char **why)
+{
+	uint64_t blocks = pi->fs->geo.blocks, pages = lindex_root_pages(lroot);
+	uint32_t levels = lfs_from32(d->levels);
+
+	*why = "makes no sense";
+	if (lfs_from32(d->magic) != LFS_ROOT_MAGIC || levels > 2 ||
+	    lfs_from64(d->owner) != lfs_owner(LFS_KIND_ROOT, pi->id))
+		return -EUCLEAN;
+	*why = "claims more pages than the image has blocks";
+	if (pages > blocks || (levels && capacity(levels - 1) >= blocks))
+		return -EUCLEAN;
+	*why = "has more pages than the cap of memory allows";
+	return pages * PAGE_BOOKS > pi->fs->opt.cap_bytes / BOOKS_SHARE ? -ENOMEM : 0;
+}
+
+static int root_read(struct lfs_pindex *pi, uint64_t root, struct lindex_root *lroot,
+		     const char **why)
 {
 	struct lfs_root_disk *d = aligned_alloc(64, LFS_BLOCK);
 	int err = d ? lfs_block_read(pi->fs, root, d) : -ENOMEM;
 
-	if (!err && (lfs_from32(d->magic) != LFS_ROOT_MAGIC || lfs_from32(d->levels) > 2 ||
-		     lfs_from64(d->owner) != lfs_owner(LFS_KIND_ROOT, pi->id)))
-		err = -EUCLEAN;
+	*why = strerror(-err);
+	if (!err) {
+		memcpy(lroot, d->lindex_root, sizeof(*lroot));
+		err = root_check(pi, d, lroot, why);
+	}
 	if (!err) {
 		pi->levels = lfs_from32(d->levels);
 		for (uint32_t i = 0; i < LFS_ROOT_SLOTS; i++)
 			pi->top.slot[i] = lfs_from64(d->slot[i]);
-		memcpy(lroot, d->lindex_root, sizeof(*lroot));
 	}
 	free(d);
 	return err;
@@ -206,7 +271,7 @@ static void pi_free(struct lfs_pindex *pi)
 		lindex_free(pi->ix);
 		pthread_mutex_unlock(&pi->pool->lock);
 	}
-	node_free(&pi->top, true);
+	children_free(pi->fs, &pi->top);
 	pthread_rwlock_destroy(&pi->lock);
 	free(pi);
 }
@@ -218,6 +283,7 @@ int lfs_pindex_open(struct lfs *fs, struct lfs_map_id id, uint64_t root, struct 
 	struct lindex_pager pager = { .load = page_load, .store = page_store, .ctx = pi };
 	struct lindex_config cfg = { .pager = &pager };
 	struct lindex_root lroot = { { 0 } };
+	const char *why = NULL;
 	int err = 0;
 
 	if (!pi)
@@ -231,8 +297,9 @@ int lfs_pindex_open(struct lfs *fs, struct lfs_map_id id, uint64_t root, struct 
 	pi->pool = &fs->pool[id.which >= LFS_WHICH_SYS ? LFS_POOLS : id.ino % LFS_POOLS];
 	pthread_rwlock_init(&pi->lock, NULL);
 	if (root)
-		err = root_read(pi, root, &lroot);
+		err = root_read(pi, root, &lroot, &why);
 	if (!err) {
+		why = NULL;
 		pthread_mutex_lock(&pi->pool->lock);
 		err = lindex_open_paged(pi->pool->pool, &cfg, &lroot, &pi->ix);
 		pthread_mutex_unlock(&pi->pool->lock);
@@ -240,7 +307,9 @@ int lfs_pindex_open(struct lfs *fs, struct lfs_map_id id, uint64_t root, struct 
 	if (err) {
 		lfs_log(fs, LFS_LOG_ERROR, "map %u of inode %u, root block %llu: %s", id.which,
 			id.ino, (unsigned long long)root,
-			err == -EUCLEAN ? "makes no sense" : strerror(-err));
+			why             ? why :
+			err == -EUCLEAN ? "makes no sense" :
+					  strerror(-err));
 		pi_free(pi);
 		return err;
 	}
@@ -325,8 +394,24 @@ int lfs_pindex_flush(struct lfs_pindex *pi)
 	return err;
 }
 
+struct places {
+	int (*fn)(void *ctx, uint64_t daddr);
+	void *ctx;
+	uint64_t left; /* a page table that names more goes in circles */
+};
+
+static int place_found(struct lfs_pindex *pi, struct places *places, uint64_t daddr)
+{
+	if (places->left--)
+		return places->fn(places->ctx, daddr);
+	lfs_log(pi->fs, LFS_LOG_ERROR,
+		"map %u of inode %u: its page table names more blocks than the image has",
+		pi->id.which, pi->id.ino);
+	return -EUCLEAN;
+}
+
 static int each_place(struct lfs_pindex *pi, struct lfs_ptnode *node, uint32_t level,
-		      int (*fn)(void *ctx, uint64_t daddr), void *ctx)
+		      struct places *places)
 {
 	struct lfs_ptnode *child;
 	int err = 0;
@@ -339,10 +424,10 @@ static int each_place(struct lfs_pindex *pi, struct lfs_ptnode *node, uint32_t l
 		if (level) {
 			err = child_get(pi, node, i, &child);
 			if (!err)
-				err = each_place(pi, child, level - 1, fn, ctx);
+				err = each_place(pi, child, level - 1, places);
 		}
 		if (!err && node->slot[i])
-			err = fn(ctx, node->slot[i]);
+			err = place_found(pi, places, node->slot[i]);
 	}
 	return err;
 }
@@ -350,12 +435,13 @@ static int each_place(struct lfs_pindex *pi, struct lfs_ptnode *node, uint32_t l
 /** lfs_pindex_places() - Each block that the index has on disk: pages, page table, root. */
 int lfs_pindex_places(struct lfs_pindex *pi, int (*fn)(void *ctx, uint64_t daddr), void *ctx)
 {
+	struct places places = { fn, ctx, pi->fs->geo.blocks };
 	int err;
 
 	lock(pi);
-	err = each_place(pi, &pi->top, pi->levels, fn, ctx);
+	err = each_place(pi, &pi->top, pi->levels, &places);
 	if (!err && pi->root)
-		err = fn(ctx, pi->root);
+		err = place_found(pi, &places, pi->root);
 	unlock(pi);
 	return err;
 }

@@ -117,7 +117,7 @@ static uint32_t link_end(const struct link *l)
 
 /**
  * lfs_segment_walk() - Table of a segment, from its chunks' headers up to block @end or the first that is none.
- * @entries: LFS_TABLE_SLOTS + 1, zeroed. @fill: blocks covered. Return: 0, -EBADMSG: no chunk at all.
+ * @entries: LFS_TABLE_SLOTS + 1, zeroed. @fill: blocks covered. Return: 0, -EBADMSG: no chunk at all; -ENOMEM.
  */
 int lfs_segment_walk(struct lfs *fs, uint32_t seg, uint64_t seq, uint32_t end,
 		     struct lfs_entry_disk *entries, uint32_t *fill)
@@ -131,8 +131,11 @@ int lfs_segment_walk(struct lfs *fs, uint32_t seg, uint64_t seq, uint32_t end,
 	while (*fill < end) {
 		struct link *l;
 		uint64_t epoch;
+		int err = chunk_read(fs, seg, seq, *fill, &l, &epoch);
 
-		if (chunk_read(fs, seg, seq, *fill, &l, &epoch))
+		if (err == -ENOMEM)
+			return err;
+		if (err)
 			break;
 		entries_put(l, entries);
 		*fill = link_end(l);
@@ -158,40 +161,54 @@ static bool is_next(const struct link *l, uint64_t seq, uint64_t epoch, uint64_t
 	return l->seq == seq && epoch == epoch_expected;
 }
 
-/* The chunk that follows, wherever it is; NULL: the chain ends here. */
-static struct link *chain_next(struct lfs *fs, const struct lfs_head_disk *pos, uint64_t seq,
-			       uint64_t epoch_expected)
+/* The chunk at block @at of @seg, if it is the next one: else *@out is NULL. Return: 0, -ENOMEM: it may be. */
+static int chain_try(struct lfs *fs, uint32_t seg, uint64_t segseq, uint32_t at, uint64_t seq,
+		     uint64_t epoch_expected, struct link **out)
 {
-	uint32_t next = lfs_from32(pos->next_segment);
 	struct link *l;
 	uint64_t epoch;
+	int err = chunk_read(fs, seg, segseq, at, &l, &epoch);
 
-	if (!chunk_read(fs, lfs_from32(pos->segment), lfs_from64(pos->seq),
-			lfs_from32(pos->position), &l, &epoch)) {
-		if (is_next(l, seq, epoch, epoch_expected))
-			return l;
+	*out = NULL;
+	if (err == -EIO)
+		lfs_log(fs, LFS_LOG_ERROR,
+			"segment %u, block %u cannot be read: if the log goes on there, the "
+			"changes from "
+			"there on are lost",
+			seg, at);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	if (is_next(l, seq, epoch, epoch_expected))
+		*out = l;
+	else
 		link_free(l);
-	}
-	if (next >= fs->geo.nsegs)
-		return NULL;
-	if (!chunk_read(fs, next, lfs_from64(pos->next_seq), lfs_seg_first(&fs->geo, next), &l,
-			&epoch)) {
-		if (is_next(l, seq, epoch, epoch_expected))
-			return l;
-		link_free(l);
-	}
-	return NULL;
+	return 0;
 }
 
-static void chain_read(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain *chain)
+/* The chunk that follows, wherever it is; *@out NULL: the chain ends here. */
+static int chain_next(struct lfs *fs, const struct lfs_head_disk *pos, uint64_t seq, uint64_t epoch,
+		      struct link **out)
+{
+	uint32_t next = lfs_from32(pos->next_segment);
+	int err = chain_try(fs, lfs_from32(pos->segment), lfs_from64(pos->seq),
+			    lfs_from32(pos->position), seq, epoch, out);
+
+	if (err || *out || next >= fs->geo.nsegs)
+		return err;
+	return chain_try(fs, next, lfs_from64(pos->next_seq), lfs_seg_first(&fs->geo, next), seq,
+			 epoch, out);
+}
+
+static int chain_read(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_chain *chain)
 {
 	struct lfs_head_disk pos = cp->heads[LFS_HEAD_HOT];
 	uint64_t seq = lfs_from64(cp->chunk_seq), epoch = lfs_from64(cp->epoch);
 	struct link *l;
+	int err;
 
 	chain->last = &chain->first;
 	chain->durable = seq - 1;
-	while ((l = chain_next(fs, &pos, seq, epoch))) {
+	while (!(err = chain_next(fs, &pos, seq, epoch, &l)) && l) {
 		*chain->last = l;
 		chain->last = &l->next;
 		if (l->durable > chain->durable)
@@ -203,6 +220,7 @@ static void chain_read(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_
 		pos.next_seq = lfs_to64(l->next_segseq);
 		seq++;
 	}
+	return err;
 }
 
 static int data_verify(struct lfs *fs, const struct link *l)
@@ -225,19 +243,25 @@ static int data_verify(struct lfs *fs, const struct link *l)
 }
 
 /* R2: from the first chunk whose data did not all arrive on, nothing counts. */
-static void chain_cut(struct lfs *fs, struct lfs_chain *chain)
+static int chain_cut(struct lfs *fs, struct lfs_chain *chain)
 {
 	struct link **at = &chain->first;
+	int err;
 
-	while (*at && ((*at)->seq <= chain->durable || !data_verify(fs, *at)) &&
-	       !(LFS_PLANTED(REPLAY_DROPS_LAST) && !(*at)->next))
-		at = &(*at)->next;
+	for (; *at && !(LFS_PLANTED(REPLAY_DROPS_LAST) && !(*at)->next); at = &(*at)->next) {
+		err = (*at)->seq <= chain->durable ? 0 : data_verify(fs, *at);
+		if (err == -ENOMEM)
+			return err;
+		if (err)
+			break;
+	}
 	while (*at) {
 		struct link *l = *at;
 
 		*at = l->next;
 		link_free(l);
 	}
+	return 0;
 }
 
 /* ---- Segments that were open ---------------------------------------------------------------------------------------- */
@@ -265,8 +289,8 @@ static int segment_recover(struct lfs *fs, uint32_t seg, uint64_t seq, uint32_t 
 
 	if (!err && position > lfs_seg_end(&fs->geo))
 		err = -EUCLEAN;
-	if (!err)
-		lfs_segment_walk(fs, seg, seq, position, entries, &fill);
+	if (!err && lfs_segment_walk(fs, seg, seq, position, entries, &fill) == -ENOMEM)
+		err = -ENOMEM;
 	if (!err && fill < position)
 		lfs_log(fs, LFS_LOG_ERROR, "segment %u: chunk at block %u is damaged", seg, fill);
 	for (; !err && l && *l && (*l)->seg == seg && (*l)->segseq == seq; *l = (*l)->next) {
@@ -371,9 +395,11 @@ int lfs_recover_scan(struct lfs *fs, const struct lfs_cp_disk *cp, struct lfs_ch
 	if (!chain)
 		return -ENOMEM;
 	chain->seq = lfs_from64(cp->chunk_seq);
-	chain_read(fs, cp, chain);
-	chain_cut(fs, chain);
-	err = segments_recover(fs, cp, chain);
+	err = chain_read(fs, cp, chain);
+	if (!err)
+		err = chain_cut(fs, chain);
+	if (!err)
+		err = segments_recover(fs, cp, chain);
 	if (err)
 		lfs_recover_free(chain);
 	else

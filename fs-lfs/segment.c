@@ -481,11 +481,21 @@ void lfs_seg_bad(struct lfs *fs, uint32_t seg)
 
 /* ---- Live blocks ------------------------------------------------------------------------------------------------------ */
 
-/* One block is by far the most frequent: no need to count in a range. False: one is there already, nothing is done. */
+/*
+ * One block is by far the most frequent: no need to count in a range. Nor to keep runs, which random changes break into
+ * thousands: each change would move and measure them all. Ranges leave them: a log that fills up is one run.
+ */
+static roaring_bitmap_t *bits_of(roaring_bitmap_t *live)
+{
+	roaring_bitmap_remove_run_compression(live);
+	return live;
+}
+
+/* False: one is there already, nothing is done. */
 static bool bits_add(roaring_bitmap_t *live, uint32_t first, uint64_t n)
 {
 	if (n == 1)
-		return roaring_bitmap_add_checked(live, first);
+		return roaring_bitmap_add_checked(bits_of(live), first);
 	if (roaring_bitmap_range_cardinality(live, first, first + n))
 		return false;
 	roaring_bitmap_add_range(live, first, first + n);
@@ -498,7 +508,7 @@ static uint64_t bits_remove(roaring_bitmap_t *live, uint32_t first, uint64_t n)
 	uint64_t had;
 
 	if (n == 1)
-		return roaring_bitmap_remove_checked(live, first);
+		return roaring_bitmap_remove_checked(bits_of(live), first);
 	had = roaring_bitmap_range_cardinality(live, first, first + n);
 	roaring_bitmap_remove_range(live, first, first + n);
 	return had;
@@ -759,6 +769,9 @@ void lfs_groups_release(struct lfs *fs)
 		s->state = LFS_SEG_FREE;
 		group->nfree++;
 		fs->nfree++;
+		if (fs->rotor >
+		    seg / fs->geo.segs_per_group) /* an image stays as small as what is in it */
+			fs->rotor = seg / fs->geo.segs_per_group;
 	}
 	if (fs->npending)
 		memmove(fs->emptied, fs->emptied + fs->npending,

@@ -56,11 +56,11 @@ int lfs_shared_make(struct lfs *fs, uint64_t daddr, uint64_t n, uint64_t *vaddr)
 	err = lfs_pindex_insert(fs->sys[LFS_SYS_SHARED], &run);
 	if (!err) {
 		run = run_of(*vaddr, n, 1, 0);
-		err = lfs_pindex_insert(fs->sys[LFS_SYS_REFS], &run);
+		err = lfs_partly(fs, lfs_pindex_insert(fs->sys[LFS_SYS_REFS], &run));
 	}
 	if (!err) {
 		run = run_of(daddr, n, *vaddr, 1);
-		err = lfs_pindex_insert(fs->sys[LFS_SYS_REVERSE], &run);
+		err = lfs_partly(fs, lfs_pindex_insert(fs->sys[LFS_SYS_REVERSE], &run));
 	}
 	pthread_rwlock_unlock(&fs->shared_lock);
 	return err;

@@ -12,7 +12,9 @@
  *   A.2  A map that readers can reach was certified, and every run of it lies on the data device (dm_lindex_map.c).
  *   A.3  A new map is published by rcu_assign_pointer(); the old one is freed after a grace period. An I/O goes where
  *        the map said that it saw when it was mapped: an I/O under way during a reload may still go to its old place.
+ *   A.4  States and tables are told under rcu_read_lock(), too: they do not wait for a reload, which may read gigabytes.
  */
+#include <linux/atomic.h>
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
 #include <linux/init.h>
@@ -22,6 +24,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "dm_lindex.h"
 
 #define DM_MSG_PREFIX "lindex"
@@ -37,11 +40,9 @@ struct lindex_c {
 	struct dm_dev *data, *meta;
 	struct dm_lindex_map __rcu *map;
 	struct counters __percpu *counters;
-	/* Under lock: */
-	struct mutex lock;
-	sector_t offset;
 	struct lindex_limits limits;
-	unsigned int reloads;
+	struct mutex lock; /* one reload at a time */
+	atomic_t reloads;
 };
 
 /* ---- The map path --------------------------------------------------------------------------------- */
@@ -150,23 +151,14 @@ static void lindex_dtr(struct dm_target *ti)
 	kfree(c);
 }
 
-static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *data, const char *meta,
-		       const char *offset)
+static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *data, const char *meta)
 {
-	u64 sectors;
-	int err;
-
-	if (kstrtou64(offset, 10, &sectors) || sectors != (sector_t)sectors) {
-		ti->error = "Offset is no number of sectors";
-		return -EINVAL;
-	}
-	c->offset = sectors;
-	err = dm_get_device(ti, data, dm_table_get_mode(ti->table), &c->data);
+	int err = dm_get_device(ti, data, dm_table_get_mode(ti->table), &c->data);
 	if (err) {
 		ti->error = "Data device cannot be opened";
 		return err;
 	}
-	err = dm_get_device(ti, meta, FMODE_READ, &c->meta);
+	err = dm_get_device(ti, meta, BLK_OPEN_READ, &c->meta);
 	if (err)
 		ti->error = "Metadata device cannot be opened";
 	return err;
@@ -175,10 +167,15 @@ static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *dat
 static int construct(struct dm_target *ti, struct lindex_c *c, struct dm_arg_set *args)
 {
 	const char *data = dm_shift_arg(args), *meta = dm_shift_arg(args);
-	const char *offset = dm_shift_arg(args);
+	const char *offset_text = dm_shift_arg(args);
 	struct dm_lindex_map *map;
+	u64 offset;
 	int err;
 
+	if (kstrtou64(offset_text, 10, &offset)) {
+		ti->error = "Offset is no number of sectors";
+		return -EINVAL;
+	}
 	c->counters = alloc_percpu(struct counters);
 	if (!c->counters) {
 		ti->error = "No memory";
@@ -186,9 +183,9 @@ static int construct(struct dm_target *ti, struct lindex_c *c, struct dm_arg_set
 	}
 	err = read_limits(ti, args, &c->limits);
 	if (!err)
-		err = get_devices(ti, c, data, meta, offset);
+		err = get_devices(ti, c, data, meta);
 	if (!err)
-		err = dm_lindex_map_load(c->meta, c->offset, c->data, &c->limits, &map, &ti->error);
+		err = dm_lindex_map_load(c->meta, offset, c->data, &c->limits, &map, &ti->error);
 	if (!err)
 		rcu_assign_pointer(c->map, map);
 	return err;
@@ -277,59 +274,63 @@ static void lindex_status(struct dm_target *ti, status_type_t type, unsigned int
 			  char *result, unsigned int maxlen)
 {
 	struct lindex_c *c = ti->private;
+	const struct dm_lindex_map *map;
 	unsigned int sz = 0;
 
-	mutex_lock(&c->lock);
+	rcu_read_lock();
+	map = rcu_dereference(c->map);
 	switch (type) {
 	case STATUSTYPE_INFO:
-		emit_map(rcu_dereference_protected(c->map, lockdep_is_held(&c->lock)), result,
-			 maxlen);
+		emit_map(map, result, maxlen);
 		break;
 	case STATUSTYPE_TABLE:
-		DMEMIT("%s %s %llu", c->data->name, c->meta->name, (u64)c->offset);
+		DMEMIT("%s %s %llu", c->data->name, c->meta->name, (u64)map->offset);
 		emit_limits(&c->limits, result + sz, maxlen - sz);
 		break;
 	case STATUSTYPE_IMA:
 		DMEMIT_TARGET_NAME_VERSION(ti->type);
 		DMEMIT(",data_device=%s,metadata_device=%s,offset=%llu;", c->data->name,
-		       c->meta->name, (u64)c->offset);
+		       c->meta->name, (u64)map->offset);
 		break;
 	}
-	mutex_unlock(&c->lock);
+	rcu_read_unlock();
 }
 
 static int message_stats(struct lindex_c *c, char *result, unsigned int maxlen)
 {
-	const struct dm_lindex_map *map = rcu_dereference_protected(c->map,
-								    lockdep_is_held(&c->lock));
 	struct counters all = sum(c);
-	unsigned int sz = emit_map(map, result, maxlen);
+	const struct dm_lindex_map *map;
+	unsigned int sz;
 
+	rcu_read_lock();
+	map = rcu_dereference(c->map);
+	sz = emit_map(map, result, maxlen);
 	DMEMIT(" depth %u window %u lines %u load_us %llu", map->cert.depth, map->cert.window,
 	       map->cert.lines, map->load_us);
 	DMEMIT(" mapped %llu split %llu unmapped %llu reloads %u", all.mapped, all.split,
-	       all.unmapped, c->reloads);
+	       all.unmapped, (unsigned int)atomic_read(&c->reloads));
+	rcu_read_unlock();
 	return 1; /* there is an answer */
 }
 
 /* From the assignment on lookups see the new map. A map that is refused leaves the old one in place. */
 static int message_reload(struct lindex_c *c, const char *offset_text)
 {
-	struct dm_lindex_map *map, *old;
-	u64 offset = c->offset;
+	struct dm_lindex_map *old = rcu_dereference_protected(c->map, lockdep_is_held(&c->lock));
+	struct dm_lindex_map *map;
+	u64 offset = old->offset;
 	char *why = NULL;
 	int err;
 
-	if (offset_text && (kstrtou64(offset_text, 10, &offset) || offset != (sector_t)offset)) {
+	if (offset_text && kstrtou64(offset_text, 10, &offset)) {
 		DMERR("reload: %s is no number of sectors", offset_text);
 		return -EINVAL;
 	}
 	err = dm_lindex_map_load(c->meta, offset, c->data, &c->limits, &map, &why);
 	if (err)
 		return err;
-	old = rcu_replace_pointer(c->map, map, lockdep_is_held(&c->lock));
-	c->offset = offset;
-	c->reloads++;
+	rcu_assign_pointer(c->map, map);
+	atomic_inc(&c->reloads);
 	synchronize_rcu();
 	dm_lindex_map_free(old);
 	return 0;
@@ -339,15 +340,16 @@ static int lindex_message(struct dm_target *ti, unsigned int argc, char **argv, 
 			  unsigned int maxlen)
 {
 	struct lindex_c *c = ti->private;
-	int ret = -EINVAL;
+	int ret;
 
-	mutex_lock(&c->lock);
 	if (argc == 1 && !strcasecmp(argv[0], "stats"))
-		ret = message_stats(c, result, maxlen);
-	else if ((argc == 1 || argc == 2) && !strcasecmp(argv[0], "reload"))
-		ret = message_reload(c, argc == 2 ? argv[1] : NULL);
-	else
+		return message_stats(c, result, maxlen);
+	if (argc > 2 || strcasecmp(argv[0], "reload")) {
 		DMERR("message: stats, or reload [OFFSET]");
+		return -EINVAL;
+	}
+	mutex_lock(&c->lock);
+	ret = message_reload(c, argc == 2 ? argv[1] : NULL);
 	mutex_unlock(&c->lock);
 	return ret;
 }
@@ -362,6 +364,7 @@ static int lindex_iterate_devices(struct dm_target *ti, iterate_devices_callout_
 static struct target_type lindex_target = {
 	.name = "lindex",
 	.version = { 1, 0, 0 },
+	.features = DM_TARGET_NOWAIT, /* A.1 */
 	.module = THIS_MODULE,
 	.ctr = lindex_ctr,
 	.dtr = lindex_dtr,

@@ -50,6 +50,7 @@ static_assert(sizeof(struct dm_lindex_header) == DM_LINDEX_HEADER_BYTES, "header
 /**
  * struct dm_lindex_map - An image that was certified, and may be asked.
  * @bytes:        The private copy that @ix stands on.
+ * @offset:       Where on the metadata device it came from.
  * @data_sectors: What the walk over all runs found, not what the header says.
  */
 struct dm_lindex_map {
@@ -58,7 +59,7 @@ struct dm_lindex_map {
 	struct lindex_cert cert;
 	void *bytes;
 	unsigned int unit_shift;
-	sector_t map_sectors, data_sectors;
+	sector_t offset, map_sectors, data_sectors;
 	u64 load_us;
 };
 

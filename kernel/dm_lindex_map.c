@@ -178,13 +178,13 @@ static int check_runs(struct dm_lindex_map *map, struct dm_dev *data, char **why
 
 	lindex_cursor_init(&cur, map->ix, 0);
 	rcu_read_lock();
-	while (!lindex_cursor_next(&cur, &run)) {
+	while (!(err = lindex_cursor_next(&cur, &run))) {
 		err = run_says(&run, shift, data_units, why);
 		if (err) {
 			rcu_read_unlock();
-			DMERR("%s: %s: sectors [%llu, %llu] to %llu, device has %llu", data->name,
-			      *why, run.first << shift, run.last << shift, run.value << shift,
-			      (u64)bdev_nr_sectors(data->bdev));
+			DMERR("%s: %s: units [%llu, %llu] to %llu, device has %llu of %llu sectors",
+			      data->name, *why, run.first, run.last, run.value, data_units,
+			      1ULL << shift);
 			return err;
 		}
 		map->map_sectors = (run.last + 1) << shift;
@@ -197,7 +197,12 @@ static int check_runs(struct dm_lindex_map *map, struct dm_dev *data, char **why
 		}
 	}
 	rcu_read_unlock();
-	return 0;
+	if (err == -ENOENT && count == map->cert.runs)
+		return 0;
+	*why = "image has other runs than it says";
+	DMERR("%s: %s: walk ended with %d after %llu runs, expected %llu", data->name, *why, err,
+	      count, map->cert.runs);
+	return -EUCLEAN;
 }
 
 static int fits_blocks(const struct dm_lindex_map *map, struct dm_dev *data, char **why)
@@ -279,6 +284,7 @@ int dm_lindex_map_load(struct dm_dev *meta, sector_t offset, struct dm_dev *data
 		dm_lindex_map_free(map);
 		return err;
 	}
+	map->offset = offset;
 	map->load_us = ktime_us_delta(ktime_get(), begin);
 	*out = map;
 	return 0;

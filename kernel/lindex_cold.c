@@ -13,5 +13,6 @@
 #include "../lindex/pool.c"
 #include "../lindex/snapshot.c"
 #include "../lindex/stats.c"
+#include "../lindex/top.c"
 #include "../lindex/verify.c"
 #include "../lindex/walk.c"

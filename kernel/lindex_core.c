@@ -42,6 +42,7 @@ EXPORT_SYMBOL_GPL(lindex_certify);
 EXPORT_SYMBOL_GPL(lindex_open_image);
 EXPORT_SYMBOL_GPL(lindex_open_paged);
 EXPORT_SYMBOL_GPL(lindex_get_root);
+EXPORT_SYMBOL_GPL(lindex_root_pages);
 EXPORT_SYMBOL_GPL(lindex_load);
 EXPORT_SYMBOL_GPL(lindex_evict);
 EXPORT_SYMBOL_GPL(lindex_dirty_pages);

@@ -302,6 +302,8 @@ static LINDEX_COLD int build_publish(struct lindex *ix, uint64_t root,
 		err = lindex_publish_inline(ix, slot->runs, slot->n, true);
 	else
 		lindex_publish_root(ix, lindex_root_ref(root), lindex_root_level(root));
+	if (!ix->top)
+		lindex_top_make(ix, true);
 	if (!err && !(old & LINDEX_ROOT_INLINE))
 		lindex_retire_subtree(ix, lindex_root_ref(old), lindex_root_level(old));
 	return err;

@@ -24,12 +24,70 @@ static int check_inline(struct lindex_verify *v, const struct lindex *ix)
 	return 0;
 }
 
+/* T1: the table over the root, bucket by bucket; as many as most allows. */
+static int check_buckets(struct lindex_verify *v, const struct lindex_top *top)
+{
+	uint32_t i = 0, n = lindex_node_n(&top->root->head), found;
+	uint64_t b, first, last;
+
+	for (b = 0; b <= top->most >> top->shift; b++) {
+		first = b << top->shift;
+		last = first + (1ull << top->shift) - 1;
+		while (i + 1 < n && lindex_inner_key(top->root, i + 1) <= first)
+			i++;
+		found = lindex_top_entry(top)[b];
+		if (found != (i + 1 < n && lindex_inner_key(top->root, i + 1) <= last ?
+				      LINDEX_TOP_BORDER :
+				      i))
+			return lindex_refuse(v, "T1: entry of a bucket of the table", 0, first, i,
+					     found);
+	}
+	return 0;
+}
+
+/* T1: a table of few. */
+static int check_few(struct lindex_verify *v, const struct lindex_top *top)
+{
+	uint32_t i, n = lindex_node_n(&top->root->head);
+	uint64_t want;
+
+	for (i = 0; i < LINDEX_TOP_FEW; i++) {
+		want = i < n ? lindex_inner_key(top->root, i) : UINT64_MAX;
+		if (lindex_top_few(top)[i] != want)
+			return lindex_refuse(v, "T1: separator in the table", 0, i, want,
+					     lindex_top_few(top)[i]);
+	}
+	return 0;
+}
+
+/* T2, T4, and what is in it. */
+static int check_top(struct lindex_verify *v, const struct lindex *ix)
+{
+	const struct lindex_top *top = ix->top;
+	const struct lindex_inner *root;
+
+	if (!top)
+		return 0;
+	root = (const struct lindex_inner *)lindex_node_at(ix->space, lindex_root_ref(ix->root));
+	if (top->root != root || top->refs != lindex_inner_refs(root) ||
+	    lindex_node_base(&top->head) != lindex_node_base(&root->head) ||
+	    top->head.level != lindex_root_level(ix->root))
+		return lindex_refuse(v, "T2: the table is of the root", 0, 0, 0, 0);
+	if (lindex_node_base(&root->head) + top->most < top->most)
+		return lindex_refuse(v, "T4: the table ends at the last key", 0, 0, UINT64_MAX,
+				     top->most);
+	return top->shift == LINDEX_TOP_SHIFT ? check_few(v, top) : check_buckets(v, top);
+}
+
 static int check_tree(struct lindex_verify *v, const struct lindex *ix)
 {
+	int err;
+
 	v->sp = ix->space;
 	if (ix->root & LINDEX_ROOT_INLINE)
 		return check_inline(v, ix);
-	return lindex_verify_tree(v, lindex_root_ref(ix->root), lindex_root_level(ix->root));
+	err = lindex_verify_tree(v, lindex_root_ref(ix->root), lindex_root_level(ix->root));
+	return err ? err : check_top(v, ix);
 }
 
 /* S1, S2, S3: the books of one page. */
@@ -104,7 +162,7 @@ static int check_units(struct lindex_verify *v, const struct lindex_pool *pool)
 			continue;
 		for (ref = ix->drops.head; ref; ref = lindex_from32(lindex_node_at(sp, ref)->next))
 			units += subtree_units(sp, ref);
-		units += ix->dead.units;
+		units += ix->dead.units + (ix->top ? ix->top->head.units : 0);
 		if (!(ix->flags & LINDEX_IX_SNAPSHOT) && !(ix->root & LINDEX_ROOT_INLINE))
 			units += subtree_units(sp, lindex_root_ref(ix->root));
 	}

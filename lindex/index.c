@@ -93,6 +93,7 @@ void lindex_free(struct lindex *ix)
 	if (!ix)
 		return;
 	head = ix->head;
+	lindex_top_drop(ix);
 	if (ix->flags & LINDEX_IX_SNAPSHOT) {
 		lindex_snapshot_forget(ix);
 		index_release(ix);
@@ -169,8 +170,10 @@ void lindex_publish_root(struct lindex *ix, uint32_t ref, uint32_t level)
 {
 	bool left = ix->root & LINDEX_ROOT_INLINE;
 
+	lindex_top_drop(ix);
 	slot_left(ix);
 	lindex_store_release(&ix->root, lindex_root_word(ref, level));
+	lindex_top_make(ix, false);
 	if (left && !LINDEX_PORT_GP_BLOCKS) /* from here no reader comes to the slot */
 		lindex_port_gp_start(&ix->slot_gp);
 }
@@ -219,6 +222,7 @@ int lindex_publish_inline(struct lindex *ix, const struct lindex_run *runs, uint
 		slot->runs[i] = runs[i];
 		slot->runs[i].mapped = 1;
 	}
+	lindex_top_drop(ix);
 	slot_left(ix);
 	lindex_store_release(&ix->root, LINDEX_ROOT_INLINE | other);
 	if (!LINDEX_PORT_GP_BLOCKS)

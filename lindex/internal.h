@@ -129,6 +129,7 @@ struct lindex_space {
 int lindex_space_create(struct lindex_pool *pool, struct lindex_space **space);
 void lindex_space_free(struct lindex_space *sp);
 uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner);
+uint32_t lindex_space_spare(struct lindex_space *sp, uint32_t units, bool grow);
 void lindex_space_prefetch(const struct lindex_space *sp, uint32_t units);
 void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units);
 int lindex_space_hold(struct lindex_space *sp, uint32_t pages);
@@ -225,6 +226,32 @@ struct lindex_slot {
 #define LINDEX_IX_IMAGE    0x4u
 #define LINDEX_IX_ZOMBIE   0x8u /* freed by the caller, kept for its snapshots */
 
+/* A table over the root (drawing and invariants in top.c): one node of the arena, never in an image. */
+#define LINDEX_NODE_TOP   0x7fu
+#define LINDEX_TOP_BORDER 0xffffu
+#define LINDEX_TOP_FEW    8u  /* entries: found by comparing */
+#define LINDEX_TOP_SHIFT  64u /* of a table of few */
+struct lindex_top {
+	struct lindex_node head; /* level and base: the root's */
+	const struct lindex_inner *root;
+	const lindex_le32 *refs; /* the root's */
+	uint64_t most;           /* last key - base that the table is asked for */
+	uint32_t shift;          /* keys in a bucket: 2^shift; the root's keys are of 4 bytes */
+};
+LINDEX_STATIC_ASSERT(sizeof(struct lindex_top) <= LINDEX_UNIT_BYTES, "head of a table: one unit");
+/* By bucket: entry of the root, or LINDEX_TOP_BORDER. */
+static LINDEX_ALWAYS_INLINE uint16_t *lindex_top_entry(const struct lindex_top *top)
+{
+	return (uint16_t *)((uintptr_t)top + LINDEX_UNIT_BYTES);
+}
+/* Or of few: LINDEX_TOP_FEW separators - base, ascending; pad: all ones. */
+static LINDEX_ALWAYS_INLINE uint64_t *lindex_top_few(const struct lindex_top *top)
+{
+	return (uint64_t *)((uintptr_t)top + LINDEX_UNIT_BYTES);
+}
+void lindex_top_make(struct lindex *ix, bool grow);
+void lindex_top_drop(struct lindex *ix);
+
 struct lindex_ops {
 	int (*lookup)(const struct lindex *ix, uint64_t key, struct lindex_run *run);
 	int64_t (*lookup_batch)(const struct lindex *ix, const uint64_t *keys, size_t n,
@@ -233,6 +260,7 @@ struct lindex_ops {
 
 struct lindex {
 	/* Readers: */
+	const struct lindex_top *top;    /* over the root, or NULL */
 	uint64_t root LINDEX_ALIGNED(8); /* 32-bit targets: one access only where it is aligned */
 	struct lindex_space *space;
 	const struct lindex_ops *ops;
@@ -243,6 +271,7 @@ struct lindex {
 	uint32_t flags;
 	uint32_t epsilon, leaf_units;
 	uint32_t gen;              /* birth generation of new nodes */
+	uint32_t top_ref;          /* of the table over the root; 0: there is none */
 	uint32_t reserved;         /* updates that lindex_reserve() promised */
 	uint32_t reserved_pages;   /* pages held for each of them */
 	struct lindex_limbo drops; /* roots of dropped subtrees, to be walked */
@@ -263,6 +292,8 @@ uint32_t lindex_inner_entry8(const struct lindex_inner *in, uint64_t off);
  * out with last < first (its first key is never 0), and is asked for again, the long way.
  */
 #define LINDEX_NO_FENCE 0u
+const struct lindex_node *lindex_root_child(const struct lindex *ix, uint64_t word, uint64_t key,
+					    uint64_t *off, struct lindex_run *run);
 int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
 		     const struct lindex_term *term, uint64_t key, struct lindex_run *run);
 int lindex_leaf_find(const struct lindex_node *node, uint64_t key, uint64_t hi,
@@ -319,6 +350,8 @@ struct lindex_traits {
 	struct lindex_ranges ranges;
 	uint64_t len_max; /* last - first */
 	uint64_t span;    /* from the first key of the first run to the first key of the last */
+	uint64_t keys;
+	uint32_t bend; /* lindex_dense_bend() of three runs */
 };
 
 /*
@@ -351,12 +384,16 @@ uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run 
 
 uint32_t lindex_dense_refit(const struct lindex_dense *before, const struct lindex_run *runs,
 			    uint32_t n, uint32_t max_units, struct lindex_plan *plan);
+uint32_t lindex_dense_bend(const uint64_t key[3], const uint64_t value[3]);
 bool lindex_dense_patch(const struct lindex_dense *old, uint64_t first, uint64_t last,
 			const struct lindex_run *run, struct lindex_dense *copy);
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
 			const struct lindex_run *run, uint32_t units, void *room,
 			struct lindex_lines *copy);
 #define LINDEX_PATCH_ROOM 4160u /* bytes of working memory that it wants */
+uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room);
+uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to, void *room,
+			   struct lindex_lines *copy);
 uint32_t lindex_leaf_fit_most(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			      struct lindex_plan *plan);
 bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,

@@ -20,14 +20,18 @@ static const struct {
 
 static void traits_of(const struct lindex_run *runs, uint32_t n, struct lindex_traits *t)
 {
+	const struct lindex_run *mid = &runs[n / 2], *end = &runs[n - 1];
 	uint32_t i;
 
 	*t = (struct lindex_traits){ 0 };
 	for (i = 0; i < n; i++) {
 		lindex_ranges_add(&t->ranges, &runs[i]);
 		t->len_max = lindex_max64(t->len_max, runs[i].last - runs[i].first);
+		t->keys += runs[i].last - runs[i].first + 1;
 	}
-	t->span = runs[n - 1].first - runs[0].first;
+	t->span = end->first - runs[0].first;
+	t->bend = lindex_dense_bend((const uint64_t[]){ runs[0].first, mid->first, end->first },
+				    (const uint64_t[]){ runs[0].value, mid->value, end->value });
 }
 
 /* Could a kind hold all these runs in @units? False is certain, and cheap; true is worth a fit. */
@@ -36,7 +40,7 @@ static bool could_fit(uint8_t kind, const struct lindex_traits *t, uint32_t n, u
 	if (kind == LINDEX_NODE_SPARSE)
 		return lindex_sparse_units(t, n) <= units;
 	return t->len_max < LINDEX_DENSE_RUN && t->ranges.tmin == t->ranges.tmax &&
-	       t->ranges.steps != 3;
+	       t->ranges.steps != 3 && t->keys * t->bend / 8 <= (uint64_t)units * LINDEX_UNIT_BYTES;
 }
 
 /**

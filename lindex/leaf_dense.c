@@ -77,6 +77,27 @@ static bool dense_admits(const struct lindex_run *first, const struct lindex_run
 static uint32_t presence_try(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
 			     struct value_model *model, struct lindex_plan *plan);
 
+/**
+ * lindex_dense_bend() - Bits that any value line leaves of one of three ascending keys, at least.
+ *
+ * The middle value is no farther from the line through the others than the residuals are wide; 2 bits less, because
+ * value lines are rounded. 0 is always true.
+ */
+uint32_t lindex_dense_bend(const uint64_t key[3], const uint64_t value[3])
+{
+	uint64_t x = key[1] - key[0], dx = key[2] - key[0], at;
+	bool falls = value[2] < value[0];
+	uint64_t dv = falls ? value[0] - value[2] : value[2] - value[0];
+	uint32_t width;
+
+	if (!dx || x > dx || dx > UINT32_MAX || lindex_width(dv) + lindex_width(dx) > 64)
+		return 0;
+	at = lindex_div64(dv * x, (uint32_t)dx);
+	at = falls ? value[0] - at : value[0] + at;
+	width = lindex_width(value[1] < at ? at - value[1] : value[1] - at);
+	return width > 2 ? width - 2 : 0;
+}
+
 /* ---- DENSE ------------------------------------------------------------------------------------- */
 
 static uint32_t dense_units(uint32_t slots, uint32_t vw)
@@ -436,8 +457,8 @@ uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t
 	return m;
 }
 
-void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
-			    void *node)
+LINDEX_COLD void lindex_presence_encode(const struct lindex_plan *plan,
+					const struct lindex_run *runs, void *node)
 {
 	uint8_t *bytes = node, *ranks = bytes + lindex_presence_ranks_at(plan->n);
 	uint32_t bit = lindex_presence_codes_at(plan->n) * 8, i, keys = 0, block;

@@ -562,6 +562,22 @@ static bool lines_affected(const struct lines_view *v, uint64_t first, uint64_t 
 	return *b - *a < 2;
 }
 
+/* Has one of the lines that a patch of lines a..b may ask for help room for an entry? */
+static bool lines_room_near(const struct lines_view *v, uint32_t a, uint32_t b)
+{
+	const struct lindex_lines *l = v->l;
+	const uint8_t *last = v->line0 + (size_t)(l->cap - 1u) * l->kw;
+	uint32_t hi = lindex_min32(a + PATCH_LINES, v->nlines), i = hi;
+
+	while (i && i + PATCH_LINES > hi) {
+		i--;
+		if ((i < a || i > b) && lines_get(last + (size_t)LINDEX_UNIT_BYTES * i, l->kw) ==
+						lindex_mask(8u * l->kw))
+			return true;
+	}
+	return false;
+}
+
 /* Which of e[k..n) go into the next of @lines lines: an even part; or, at the leaf's end, as many as it holds. */
 static uint32_t lines_part(const struct lindex_lines *l, const struct lines_entry *e, uint32_t k,
 			   uint32_t n, uint32_t lines, bool at_end)
@@ -607,15 +623,33 @@ static bool lines_refill(const struct lines_view *v, const struct lines_entry *e
 	return k == n;
 }
 
+/* @copy: the leaf with a line more behind line @b, if @more: room for it, in the directory too; its bytes come later. */
+static void lines_copy(const struct lines_view *v, uint32_t b, uint32_t more,
+		       struct lindex_lines *copy)
+{
+	const struct lindex_lines *l = v->l;
+	size_t head = (size_t)(v->line0 - (const uint8_t *)l) + (size_t)LINDEX_UNIT_BYTES * (b + 1);
+	uint32_t behind = v->nlines - b - 1;
+	uint8_t *dir = (uint8_t *)copy + (v->dir - (const uint8_t *)l) + (size_t)l->dw * (b + 1);
+
+	memcpy(copy, l, head);
+	memcpy((uint8_t *)copy + head + (size_t)LINDEX_UNIT_BYTES * more, (const uint8_t *)l + head,
+	       (size_t)LINDEX_UNIT_BYTES * behind);
+	if (more)
+		memmove(dir + l->dw, dir, (size_t)l->dw * behind);
+	copy->head.units = (uint8_t)(l->head.units + more);
+	copy->head.aux = lindex_to16((uint16_t)(lindex_from16(l->head.aux) + more));
+}
+
 /**
  * lindex_lines_patch() - The update that needs no new packing: a few lines of a leaf change.
  * @old:   The leaf. @first, @last, @run: as for an update; @run NULL: remove.
- * @units: Of the copy: the leaf's, or one more for a line behind the last.
+ * @units: Of the copy: the leaf's, or one more for a line behind those that change.
  * @room:  LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: a sound leaf of @units, on true. Scribbled on
  *         otherwise.
  *
- * The lines that the change lies in take it; if they are full, with a neighbour's help. A run that reaches
- * or passes the leaf's end goes into the last line, or into a new one. False if the change touches the leaf's
+ * The lines that the change lies in take it; if they are full, with a neighbour's help, or with the line more. A run
+ * that reaches or passes the leaf's end goes into the last line, or into a new one. False if the change touches the leaf's
  * first key, or its end without a run; if its widths cannot say the new run; if there is no room, or too much.
  */
 bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t last,
@@ -624,13 +658,13 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 {
 	struct lines_entry *in = room, *out = in + PATCH_LINES * LINES_CAP_MAX;
 	struct lines_entry mid = { .first = first };
-	uint32_t a, b, i, n, m, more = units - old->head.units;
+	uint32_t a, b, i, n, m, lines, more = units - old->head.units;
 	struct lines_view v;
 	bool at_end;
 
 	lines_open(old, &v);
 	at_end = last >= v.end;
-	if ((at_end ? !run : more) || !lines_affected(&v, first, last, &a, &b) ||
+	if ((at_end && !run) || !lines_affected(&v, first, last, &a, &b) ||
 	    (run && !lines_payload(&v, run, &mid.payload)) ||
 	    lindex_lines_dir_units(v.nlines + more, old->dw) !=
 		    lindex_lines_dir_units(v.nlines, old->dw) ||
@@ -642,20 +676,123 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 		m = lines_splice(&v, in, n, last, &mid, out);
 		if (!m)
 			return false;
-		if (at_end || (m >= b - a + 1 && m <= (b - a + 1) * old->cap))
+		lines = b - a + 1 + more;
+		if (at_end || (m >= lines && m <= lines * old->cap))
 			break;
-		if (b - a + 1 == PATCH_LINES || v.nlines == b - a + 1)
+		if (more || lines == PATCH_LINES || v.nlines == lines ||
+		    (m > lines && !lines_room_near(&v, a, b)))
 			return false;
 		if (b + 1 < v.nlines)
 			b++;
 		else
 			a--;
 	}
-	memcpy(copy, old, (size_t)old->head.units * LINDEX_UNIT_BYTES);
-	copy->head.units = (uint8_t)units;
+	lines_copy(&v, b, more, copy);
 	copy->head.n = lindex_to16((uint16_t)(lindex_node_n(&old->head) + m - n));
-	copy->head.aux = lindex_to16((uint16_t)(lindex_from16(old->head.aux) + more));
 	if (at_end)
 		copy->end = lindex_to64(last);
 	return lines_refill(&v, out, m, a, b + more, at_end, copy);
+}
+
+/* ---- Divide: two leaves from one, by lines ----------------------------------------------------------- */
+
+/* Might DENSE or PRESENCE, which have a residual for each key, save an eighth? False is certain, and cheap. */
+static bool lines_might_be_dense(const struct lines_view *v, struct lines_entry *e)
+{
+	uint64_t some[3] = { 0 }, values[3] = { 0 }, keys = 0, len;
+	struct lines_entry before = { 0 };
+	uint32_t i, j, n, at;
+
+	if (v->l->tw || v->l->sw)
+		return false;
+	for (i = 0; i < v->nlines; i++) {
+		n = lines_take_out(v, i, e);
+		for (j = 0; j < n; before = e[j++]) {
+			len = e[j].first - before.first;
+			if (!lines_mapped(v, &before)) /* a hole, or nothing */
+				continue;
+			if (len > LINDEX_DENSE_RUN)
+				return false;
+			keys += len;
+		}
+		j = !lines_mapped(v, e); /* two holes are one: the next is a run */
+		at = i < v->nlines / 2 ? 0 : i < v->nlines - 1 ? 1 : 2;
+		if (j == n)
+			continue;
+		some[at] = e[j].first;
+		values[at] = lines_value(v, &e[j], e[j].first);
+	}
+	return keys * lindex_dense_bend(some, values) / 8 + LINDEX_UNIT_BYTES <=
+	       (uint64_t)v->l->head.units * LINDEX_UNIT_BYTES * 7 / 8;
+}
+
+/**
+ * lindex_lines_middle() - The line at which to divide a leaf: what is from it on becomes a leaf of its own.
+ * @room: LINDEX_PATCH_ROOM bytes, aligned to 8.
+ *
+ * 0: pack anew, because the leaf is small, or another kind might hold all of it, or the lines in the middle begin with
+ * holes or are nothing but a hole.
+ */
+LINDEX_COLD uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
+{
+	struct lines_entry *e = room;
+	struct lines_view v;
+	uint32_t at;
+
+	lines_open(l, &v);
+	if (v.nlines < 4 || lines_might_be_dense(&v, e))
+		return 0;
+	for (at = v.nlines / 2; at < v.nlines; at++)
+		if (lines_take_out(&v, at - 1, e) > 1 && lines_take_out(&v, at, e) &&
+		    lines_mapped(&v, e))
+			return at;
+	return 0;
+}
+
+/**
+ * lindex_lines_part() - Lines @from to @to - 1 as a leaf of their own: widths stay, nothing is packed anew.
+ * @room: LINDEX_PATCH_ROOM bytes, aligned to 8. @copy: Output: a sound leaf; NULL: not wanted. Returns its units.
+ *
+ * Line @from begins with a run, and a hole at the end of the last line is not its only entry.
+ */
+LINDEX_COLD uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to,
+				       void *room, struct lindex_lines *copy)
+{
+	uint32_t nlines = to - from, dw, dir_units, i, n = 0, all = 0;
+	struct lines_entry *e = room;
+	struct lines_view v;
+	uint8_t *dir, *line;
+	uint64_t end;
+
+	lines_open(l, &v);
+	dw = lines_dw(lines_start(&v, to - 1) - lines_start(&v, from), nlines);
+	dir_units = lindex_lines_dir_units(nlines, dw);
+	if (!copy)
+		return 1 + dir_units + nlines;
+	*copy = *l;
+	dir = dir_units ? (uint8_t *)copy + LINDEX_UNIT_BYTES : copy->dir;
+	line = (uint8_t *)copy + (size_t)LINDEX_UNIT_BYTES * (1 + dir_units);
+	memset(copy->dir, 0, sizeof(copy->dir));
+	memset(dir, 0xff, dir_units ? dir_units * LINDEX_UNIT_BYTES : sizeof(copy->dir));
+	memcpy(line, v.line0 + (size_t)LINDEX_UNIT_BYTES * from,
+	       (size_t)LINDEX_UNIT_BYTES * nlines);
+	for (i = 0; i < nlines; i++, all += n) {
+		lines_put(dir + (size_t)i * dw, dw,
+			  lines_start(&v, from + i) - lines_start(&v, from));
+		n = lines_take_out(&v, from + i, e);
+	}
+	end = to < v.nlines ? lines_start(&v, to) - 1 : v.end;
+	if (!lines_mapped(&v, &e[n - 1])) { /* a hole at the end is none */
+		end = e[n - 1].first - 1;
+		line += (size_t)LINDEX_UNIT_BYTES * (nlines - 1) + (size_t)(n - 1) * l->kw;
+		lines_put(line, l->kw, lindex_mask(8u * l->kw));
+		all--;
+	}
+	copy->head.units = (uint8_t)(1 + dir_units + nlines);
+	copy->head.n = lindex_to16((uint16_t)all);
+	copy->head.aux = lindex_to16((uint16_t)(v.uniform_step << 8 | nlines));
+	copy->head.base = lindex_to64(lines_start(&v, from));
+	copy->end = lindex_to64(end);
+	copy->dw = (uint8_t)dw;
+	return copy->head.units;
 }

@@ -468,7 +468,7 @@ LINDEX_API int lindex_save(struct lindex *ix, const struct lindex_sink *sink);
  *
  * Recomputes checksums, structure, order, coverage, every model's window, and counts.
  *
- * Cost:    One pass. Does not allocate. Context: any.
+ * Cost:    One pass. Does not allocate. Context: any; in the kernel one that may sleep, because images may be large.
  * Return:  0; -EINVAL: @bytes is not aligned to 64; -EBADMSG: a checksum does not match; -EUCLEAN: senseless; -E2BIG: sound, but over @limits.
  */
 LINDEX_API int lindex_certify(const void *bytes, size_t len, const struct lindex_limits *limits,
@@ -495,6 +495,13 @@ LINDEX_API int lindex_open_image(struct lindex_pool *pool, const void *bytes, si
  */
 LINDEX_API int lindex_open_paged(struct lindex_pool *pool, const struct lindex_config *cfg,
 				 const struct lindex_root *root, struct lindex **ix);
+
+/**
+ * lindex_root_pages() - How many pages an index opened from @root has numbers for, before it is opened.
+ *
+ * A few bytes of memory for each are held while the index is open: bound it if @root comes from outside.
+ */
+LINDEX_API uint32_t lindex_root_pages(const struct lindex_root *root);
 
 /** lindex_get_root() - What to keep beside the pages. Context: writer. Return: 0, -EINVAL (no pager). */
 LINDEX_API int lindex_get_root(const struct lindex *ix, struct lindex_root *root);

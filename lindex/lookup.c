@@ -51,6 +51,14 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le16x8(const uint8_t *p, uint1
 	return i + 1;
 }
 
+static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le64x8(const uint64_t *p, uint64_t x)
+{
+	uint32_t i = (uint32_t)(p[4] <= x) * 4;
+
+	i += (uint32_t)(p[i + 2] <= x) * 2;
+	return i + (p[i + 1] <= x) + 1;
+}
+
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
 {
 	uint32_t count = 0, i;
@@ -69,6 +77,7 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 
 #define COUNT_LE8(p, n, x)  scalar_count_le8(p, n, x)
 #define COUNT_LE16X8(p, x)  scalar_count_le16x8(p, x)
+#define COUNT_LE64X8(p, x)  scalar_count_le64x8(p, x)
 #define BODY_WIDE           LINDEX_NOINLINE
 #define COUNT_LE32(p, n, x) scalar_count_le32(p, n, x)
 #define TOUCH(p, len)       ((void)0)
@@ -77,6 +86,40 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 #define NODE()              ((void)0)
 #include "lookup_long_body.h"
 #include "lookup_short_body.h"
+
+/**
+ * lindex_root_child() - A search in the root, for keys that the table over it does not know, and indexes without one.
+ * Returns: the child at @key (the root itself, if it is a leaf), *@off: @key's offset in it; or NULL, @run is the answer.
+ */
+const struct lindex_node *lindex_root_child(const struct lindex *ix, uint64_t word, uint64_t key,
+					    uint64_t *off, struct lindex_run *run)
+{
+	const struct lindex_term *term = NULL;
+	const struct lindex_node *root, *child;
+	const struct lindex_inner *in;
+	struct body_model m;
+
+	if (lindex_unlikely(word & LINDEX_ROOT_INLINE)) {
+		(void)lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], key, run);
+		return NULL;
+	}
+	root = lindex_near_node(ix->space, lindex_root_ref(word));
+	if (lindex_unlikely(key < lindex_node_base(root))) {
+		(void)body_hole(run, 0, lindex_node_base(root) - 1);
+		return NULL;
+	}
+	*off = key - lindex_node_base(root);
+	if (!lindex_root_level(word))
+		return root;
+	in = (const struct lindex_inner *)root;
+	m = body_model_of(in);
+	child = body_step(ix->space, in, &m, off, &term);
+	if (!child)
+		(void)lindex_rest_find(ix, NULL, term, key, run);
+	else if (lindex_root_level(word) == 1)
+		body_line_ahead(in, child, *off);
+	return child;
+}
 
 /* Aligned: where the code falls was seen to cost a third of a lookup. */
 static LINDEX_LINE_ALIGNED int lookup_scalar(const struct lindex *ix, uint64_t key,
@@ -128,8 +171,7 @@ int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, str
 }
 
 /* The long way: fences are carried down, every kind of node and leaf is met. */
-static LINDEX_NOINLINE int fenced_find(const struct lindex *ix, uint64_t key,
-				       struct lindex_run *run)
+static LINDEX_COLD int fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
 	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);
@@ -146,12 +188,43 @@ static LINDEX_NOINLINE int fenced_find(const struct lindex *ix, uint64_t key,
 	return body_leaf(lindex_node_at(ix->space, ref), key, hi, run);
 }
 
+/*
+ * A DENSE leaf, as it mostly is: the slot of @key and both its neighbours make no run. False: look the long way.
+ */
+static LINDEX_ALWAYS_INLINE bool dense_alone(const struct lindex_dense *d, uint64_t key,
+					     struct lindex_run *run)
+{
+	uint64_t off = key - lindex_node_base(&d->head), w, before, code, after, value;
+	uint32_t n = lindex_node_n(&d->head), vw = d->vw, bit, i = (uint32_t)off;
+
+	if (lindex_unlikely(!off || off >= n - 1 || vw > 28))
+		return false; /* neighbours on either side; two slots and 7 bits in one word */
+	bit = (i - 1) * vw;
+	w = lindex_ld64((const uint8_t *)d + LINDEX_UNIT_BYTES + (bit >> 3)) >> (bit & 7);
+	before = w & lindex_mask(vw);
+	code = w >> vw & lindex_mask(vw);
+	after = lindex_get_bits((const uint8_t *)d, LINDEX_UNIT_BYTES * 8 + (i + 1) * vw, vw);
+	value = body_dense_value(d, i, code - 1);
+	if (!code ||
+	    (before &&
+	     lindex_value_follows(body_dense_value(d, i - 1, before - 1), d->step, value)) ||
+	    (after && lindex_value_follows(value, d->step, body_dense_value(d, i + 1, after - 1))))
+		return false;
+	body_dense_run(d, run, key, key, value);
+	return true;
+}
+
 /** lindex_rest_find() - Where the short way ends: a leaf, not plain or not covering @key; or a terminal run. */
 int lindex_rest_find(const struct lindex *ix, const struct lindex_node *leaf,
 		     const struct lindex_term *term, uint64_t key, struct lindex_run *run)
 {
-	int err = leaf ? body_leaf(leaf, key, LINDEX_NO_FENCE, run) :
-			 body_term(term, key, LINDEX_NO_FENCE, run);
+	int err;
+
+	if (leaf && leaf->kind == LINDEX_NODE_DENSE &&
+	    dense_alone((const struct lindex_dense *)leaf, key, run))
+		return 0;
+	err = leaf ? body_leaf(leaf, key, LINDEX_NO_FENCE, run) :
+		     body_term(term, key, LINDEX_NO_FENCE, run);
 
 	return lindex_unlikely(run->last < run->first) ? fenced_find(ix, key, run) : err;
 }

@@ -5,6 +5,7 @@
  *
  *   COUNT_LE8(p, n, x)     how many of the bytes p[0..n) are <= x, n <= 32, p has 32 readable bytes
  *   COUNT_LE16X8(p, x)     how many of 8 little-endian u16 at p are <= x
+ *   COUNT_LE64X8(p, x)     how many of 8 u64 at p are <= x; ascending, the first is
  */
 #ifndef LINDEX_LOOKUP_SHORT_BODY_H
 #define LINDEX_LOOKUP_SHORT_BODY_H
@@ -134,23 +135,75 @@ static LINDEX_ALWAYS_INLINE bool body_is_plain(const struct lindex_node *leaf, u
 	return leaf->kind == LINDEX_NODE_LINES && body_lines_plain(l) && body_lines_covers(l, key);
 }
 
+/* Have the line of @leaf that @in's slope expects @off in on its way, together with the head. */
+static LINDEX_ALWAYS_INLINE void body_line_ahead(const struct lindex_inner *in,
+						 const struct lindex_node *leaf, uint64_t off)
+{
+	lindex_prefetch((const uint8_t *)leaf +
+			LINDEX_UNIT_BYTES * (1 + (size_t)body_line_hint(in, off)));
+}
+
+/*
+ * The root's child for @key, by the table over the root (top.c); *@off becomes the offset in it. NULL: the table
+ * does not know, or it is a terminal run.
+ */
+static LINDEX_ALWAYS_INLINE const struct lindex_node *body_top(const struct lindex_space *sp,
+							       const struct lindex_top *top,
+							       uint64_t key, uint64_t *off)
+{
+	uint64_t o = key - lindex_node_base(&top->head);
+	uint32_t i, ref;
+
+	if (lindex_unlikely(o > top->most))
+		return NULL;
+	if (top->shift == LINDEX_TOP_SHIFT) {
+		i = COUNT_LE64X8(lindex_top_few(top), o) - 1;
+		*off = o - lindex_top_few(top)[i];
+	} else {
+		i = lindex_top_entry(top)[o >> top->shift];
+		if (lindex_unlikely(i == LINDEX_TOP_BORDER))
+			return NULL;
+		*off = o -
+		       lindex_ld32((const uint8_t *)top->root + LINDEX_UNIT_BYTES + 4 * (size_t)i);
+	}
+	ref = lindex_from32(lindex_load_acquire(&top->refs[i]));
+	return lindex_unlikely(ref & LINDEX_TERM) ? NULL : lindex_near_node(sp, ref);
+}
+
+/* The level of the nodes that lindex_root_child() returns. */
+static LINDEX_ALWAYS_INLINE uint32_t body_below_root(uint64_t word)
+{
+	uint32_t level = lindex_root_level(word);
+
+	return level ? level - 1 : 0;
+}
+
 static LINDEX_ALWAYS_INLINE int body_lookup(const struct lindex *ix, uint64_t key,
 					    struct lindex_run *run)
 {
-	uint64_t word = lindex_load_acquire(&ix->root), off;
+	const struct lindex_top *top = lindex_load_acquire(&ix->top);
 	const struct lindex_space *sp = ix->space;
 	const struct lindex_term *term = NULL;
-	const struct lindex_node *node;
+	const struct lindex_node *node = NULL;
 	struct body_line at;
-	uint32_t level;
+	uint32_t level = 0;
+	uint64_t off;
 
-	if (lindex_unlikely(word & LINDEX_ROOT_INLINE))
-		return lindex_slot_lookup(&ix->slot[lindex_root_ref(word)], key, run);
-	node = lindex_near_node(sp, lindex_root_ref(word));
-	off = key - lindex_node_base(node);
-	if (lindex_unlikely(key < lindex_node_base(node)))
-		return body_hole(run, 0, lindex_node_base(node) - 1);
-	for (level = lindex_root_level(word); level; level--) {
+	if (lindex_likely(top != NULL))
+		node = body_top(sp, top, key, &off);
+	if (lindex_likely(node != NULL)) {
+		level = top->head.level - 1u;
+		if (!level)
+			body_line_ahead(top->root, node, off);
+	} else {
+		uint64_t word = lindex_load_acquire(&ix->root);
+
+		node = lindex_root_child(ix, word, key, &off, run);
+		if (!node)
+			return run->mapped ? 0 : -ENOENT;
+		level = body_below_root(word);
+	}
+	for (; level; level--) {
 		const struct lindex_inner *in = (const struct lindex_inner *)node;
 		struct body_model m = body_model_of(in);
 
@@ -158,8 +211,7 @@ static LINDEX_ALWAYS_INLINE int body_lookup(const struct lindex *ix, uint64_t ke
 		if (lindex_unlikely(!node))
 			return lindex_rest_find(ix, NULL, term, key, run);
 		if (level == 1)
-			lindex_prefetch((const uint8_t *)node +
-					LINDEX_UNIT_BYTES * (1 + (size_t)body_line_hint(in, off)));
+			body_line_ahead(in, node, off);
 	}
 	if (lindex_unlikely(!body_is_plain(node, key)))
 		return lindex_rest_find(ix, node, NULL, key, run);
@@ -188,42 +240,26 @@ static inline uint32_t body_group_size(const struct lindex *ix, uint64_t word)
 		       BODY_GROUP_SMALL;
 }
 
-/* The child of key @i, on its way; or the key is answered. */
-static LINDEX_ALWAYS_INLINE void body_group_child(const struct lindex *ix, const uint64_t *keys,
-						  uint32_t i, const struct lindex_node *child,
-						  const struct lindex_term *term,
-						  const struct lindex_node **node,
-						  struct lindex_run *runs)
-{
-	node[i] = child;
-	if (lindex_unlikely(!child))
-		(void)lindex_rest_find(ix, NULL, term, keys[i], &runs[i]);
-	lindex_prefetch(child);
-}
-
 /* All keys of a group from the root down. */
-static LINDEX_ALWAYS_INLINE void body_group_root(const struct lindex *ix,
-						 const struct lindex_node *root, uint32_t level,
+static LINDEX_ALWAYS_INLINE void body_group_root(const struct lindex *ix, uint64_t word,
 						 const uint64_t *keys, uint32_t n,
 						 const struct lindex_node **node, uint64_t *off,
 						 struct lindex_run *runs)
 {
-	const struct lindex_inner *in = (const struct lindex_inner *)root;
-	struct body_model m = body_model_of(in);
-	uint64_t base = lindex_node_base(root);
-	const struct lindex_term *term = NULL;
+	const struct lindex_top *top = lindex_load_acquire(&ix->top);
+	const struct lindex_space *sp = ix->space;
 	const struct lindex_node *child;
 	uint32_t i;
 
+	if (top &&
+	    (const struct lindex_node *)top->root != lindex_near_node(sp, lindex_root_ref(word)))
+		top = NULL;
 	for (i = 0; i < n; i++) {
-		if (lindex_unlikely(keys[i] < base)) {
-			node[i] = NULL;
-			(void)body_hole(&runs[i], 0, base - 1);
-			continue;
-		}
-		off[i] = keys[i] - base;
-		child = level ? body_step(ix->space, in, &m, &off[i], &term) : root;
-		body_group_child(ix, keys, i, child, term, node, runs);
+		child = lindex_likely(top != NULL) ? body_top(sp, top, keys[i], &off[i]) : NULL;
+		if (lindex_unlikely(!child))
+			child = lindex_root_child(ix, word, keys[i], &off[i], &runs[i]);
+		node[i] = child;
+		lindex_prefetch(child);
 	}
 }
 
@@ -244,7 +280,10 @@ static LINDEX_ALWAYS_INLINE void body_group_step(const struct lindex *ix, const 
 			continue;
 		m = body_model_of(in);
 		child = body_step(ix->space, in, &m, &off[i], &term);
-		body_group_child(ix, keys, i, child, term, node, runs);
+		node[i] = child;
+		if (lindex_unlikely(!child))
+			(void)lindex_rest_find(ix, NULL, term, keys[i], &runs[i]);
+		lindex_prefetch(child);
 	}
 }
 
@@ -252,14 +291,13 @@ static LINDEX_ALWAYS_INLINE uint32_t body_group(const struct lindex *ix, uint64_
 						const uint64_t *keys, uint32_t n,
 						struct lindex_run *runs)
 {
-	const struct lindex_node *root = lindex_near_node(ix->space, lindex_root_ref(word));
 	uint64_t off[BODY_GROUP];
 	const struct lindex_node *node[BODY_GROUP];
 	struct body_line at[BODY_GROUP];
 	uint32_t level, i, mapped = 0;
 
-	body_group_root(ix, root, lindex_root_level(word), keys, n, node, off, runs);
-	for (level = lindex_root_level(word); level > 1; level--)
+	body_group_root(ix, word, keys, n, node, off, runs);
+	for (level = body_below_root(word); level; level--)
 		body_group_step(ix, keys, n, node, off, runs);
 	for (i = 0; i < n; i++) {
 		if (lindex_unlikely(!node[i]))

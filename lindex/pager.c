@@ -730,6 +730,14 @@ fail:
 	return err;
 }
 
+uint32_t lindex_root_pages(const struct lindex_root *root)
+{
+	struct paged_root copy;
+
+	memcpy(&copy, root, sizeof(copy));
+	return lindex_from32(copy.npages);
+}
+
 int lindex_get_root(const struct lindex *ix, struct lindex_root *root)
 {
 	struct paged_root r;

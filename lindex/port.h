@@ -35,10 +35,16 @@
 #include <linux/mm.h>
 #include <linux/prefetch.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
 #include <asm/unaligned.h>
+#endif
 
 #ifndef CONFIG_64BIT
 #error "lindex: readers load words of 64 bits beside the writer: depends on 64BIT"
@@ -151,6 +157,11 @@ static inline void lindex_port_free(void *ctx, void *ptr, size_t bytes)
 	(void)ctx;
 	(void)bytes;
 	kvfree(ptr);
+}
+/* In a walk over a whole image, which may have gigabytes: others may run. */
+static inline void lindex_port_relax(void)
+{
+	cond_resched();
 }
 static inline bool lindex_port_may_sleep(unsigned int flags)
 {
@@ -402,6 +413,8 @@ static inline void lindex_port_want_now(void *ptr, size_t bytes)
 #endif
 }
 #endif
+
+static inline void lindex_port_relax(void) {}
 
 static inline bool lindex_port_may_sleep(unsigned int flags)
 {

@@ -37,6 +37,7 @@ int lindex_snapshot(struct lindex *ix, struct lindex **out)
 	if (ix->newest)
 		ix->newest->younger = snap;
 	ix->newest = snap;
+	lindex_top_make(snap, false);
 	*out = snap;
 	return 0;
 }

@@ -114,7 +114,7 @@ void lindex_bucket_insert(struct lindex_space *sp, uint32_t page)
 /* ---- Lumps ------------------------------------------------------------------------------------- */
 
 /* Room for @chunks directory entries. Readers may hold the old directory: it is retired. */
-int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
+LINDEX_COLD int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
 {
 	struct lindex_dir *old = sp->dir, *dir;
 	uint32_t len = old ? old->len : 0;
@@ -277,22 +277,12 @@ static LINDEX_COLD int more_pages(struct lindex_space *sp)
 	return sp->paged ? lindex_paged_grow(sp) : space_grow(sp);
 }
 
-/** lindex_space_alloc() - @units in one page. Returns the ref, or 0 (sp->err). The bytes are not zeroed. */
-uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
+/* @units of @page, which has a hole for them. */
+static uint32_t units_of(struct lindex_space *sp, uint32_t page, uint32_t units, bool inner)
 {
-	uint32_t page = page_with_hole(sp, units, inner), unit;
-	struct lindex_page *b;
+	struct lindex_page *b = lindex_space_page(sp, page);
+	uint32_t unit;
 
-	sp->err = 0;
-	if (page == UINT32_MAX) {
-		sp->err = more_pages(sp);
-		if (sp->err)
-			return 0;
-		page = page_with_hole(sp, units, inner);
-		if (page == UINT32_MAX)
-			return 0;
-	}
-	b = lindex_space_page(sp, page);
 	if (!b->used && !sp->paged)
 		page_begins(sp, page);
 	lindex_bucket_remove(sp, page);
@@ -306,6 +296,37 @@ uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
 		lindex_paged_starts(sp, page * LINDEX_PAGE_UNITS + unit, true);
 	}
 	return page * LINDEX_PAGE_UNITS + unit;
+}
+
+/** lindex_space_alloc() - @units in one page. Returns the ref, or 0 (sp->err). The bytes are not zeroed. */
+uint32_t lindex_space_alloc(struct lindex_space *sp, uint32_t units, bool inner)
+{
+	uint32_t page = page_with_hole(sp, units, inner);
+
+	sp->err = 0;
+	if (page == UINT32_MAX) {
+		sp->err = more_pages(sp);
+		if (sp->err)
+			return 0;
+		page = page_with_hole(sp, units, inner);
+		if (page == UINT32_MAX)
+			return 0;
+	}
+	return units_of(sp, page, units, inner);
+}
+
+/** lindex_space_spare() - The same beside inner nodes, of memory that is there (unless @grow) and promised to nobody. */
+uint32_t lindex_space_spare(struct lindex_space *sp, uint32_t units, bool grow)
+{
+	bool held = sp->may_use_held;
+	uint32_t page;
+
+	sp->may_use_held = false;
+	page = page_with_hole(sp, units, true);
+	if (page == UINT32_MAX && grow && !more_pages(sp))
+		page = page_with_hole(sp, units, true);
+	sp->may_use_held = held;
+	return page == UINT32_MAX ? 0 : units_of(sp, page, units, true);
 }
 
 /** lindex_space_release() - Give units back. No reader may reach them. In a page of a pager they are zeroed. */
@@ -333,7 +354,7 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 }
 
 /** lindex_space_hold() - Have at least @pages wholly free pages, and keep them for who may use them. */
-int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
+LINDEX_COLD int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
 {
 	int err = 0;
 
@@ -345,7 +366,7 @@ int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
 }
 
 /* Give back lumps without a unit in use, while more than the held pages stay. After a grace period. */
-void lindex_space_trim(struct lindex_space *sp)
+LINDEX_COLD void lindex_space_trim(struct lindex_space *sp)
 {
 	uint32_t i, page;
 
@@ -383,7 +404,7 @@ uint64_t lindex_space_bytes(const struct lindex_space *sp)
 }
 
 /** lindex_space_fresh() - From now allocate from new lumps only; what is free now is set aside in @stash. */
-void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash)
+LINDEX_COLD void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash)
 {
 	memcpy(stash->buckets, sp->buckets, sizeof(stash->buckets));
 	memcpy(stash->nonempty, sp->nonempty, sizeof(stash->nonempty));
@@ -409,7 +430,7 @@ static uint32_t bucket_join(struct lindex_space *sp, uint32_t a, uint32_t b)
 }
 
 /** lindex_space_mixed() - What was set aside is free to use again. */
-void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash)
+LINDEX_COLD void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash)
 {
 	uint32_t sort, hole;
 
@@ -454,7 +475,7 @@ void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs)
 	*dirs = NULL;
 }
 
-void lindex_space_free(struct lindex_space *sp)
+LINDEX_COLD void lindex_space_free(struct lindex_space *sp)
 {
 	uint32_t i;
 

@@ -10,10 +10,11 @@
  *           |  left     right|                into new nodes. Subtrees between the paths are
  *        ...X  ~~~~~~~~~~~  X...              dropped whole (retire.c walks them later).
  *
- *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish().
+ *   U1  Nothing that a reader can reach is written, but one ref or the root word, once: publish(). (The table over the
+ *       root goes before the root does, and a new one comes after: top.c.)
  *   U2  Before publish() the change can be undone (undo()); after it nothing can fail.
  *   U3  At most 6 leaves (3 as a rule), 3 inner nodes per level and a new root are written, whatever
- *       is overwritten (DESIGN.md, "how many nodes").
+ *       is overwritten (DESIGN.md, "how many nodes"), and a table over the new root.
  *   U4  A remove that cuts no run writes leaves no larger than those it replaces: every kind of
  *       leaf encodes any subset of its runs in no more units (DESIGN.md, "remove never grows").
  */
@@ -240,7 +241,7 @@ static uint32_t make(struct update *u, uint32_t units, bool inner)
 	return ref;
 }
 
-static void undo(struct update *u)
+static LINDEX_COLD void undo(struct update *u)
 {
 	while (u->nmade) {
 		struct lindex_node *node = lindex_node_at(u->sp, u->made[--u->nmade]);
@@ -357,8 +358,9 @@ static int make_leaves(struct update *u)
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
 
 /* Runs of entry @i of @in, if there are few enough to be joined. 0: no. */
-static LINDEX_COLD uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in,
-					   uint32_t i, uint32_t *ref)
+static LINDEX_COLD LINDEX_COLD uint32_t neighbour_runs(struct update *u,
+						       const struct lindex_inner *in, uint32_t i,
+						       uint32_t *ref)
 {
 	uint32_t child = lindex_inner_ref(in, i);
 
@@ -375,7 +377,7 @@ static LINDEX_COLD uint32_t neighbour_runs(struct update *u, const struct lindex
 }
 
 /* If what is left is small, take a neighbour in, provided that the two fit well. */
-static LINDEX_COLD void join_leaves(struct update *u)
+static LINDEX_COLD LINDEX_COLD void join_leaves(struct update *u)
 {
 	struct cut *c = &u->cut[1];
 	struct lindex_run *runs = u->s->runs;
@@ -526,7 +528,7 @@ static uint32_t part_of(const struct lindex_entry *e, uint32_t n, uint32_t parts
 }
 
 /* Pack s->entries[0..n) into as few nodes as hold them, evenly if possible. Leaves their entries in s->fresh. */
-static int pack(struct update *u, uint32_t n, uint32_t level)
+static LINDEX_COLD int pack(struct update *u, uint32_t n, uint32_t level)
 {
 	const struct lindex_entry *e = u->s->entries;
 	uint32_t parts = parts_needed(e, n), m;
@@ -708,23 +710,12 @@ static void publish_in_place(struct update *u, uint32_t level)
 
 /* ---- The update ---------------------------------------------------------------------------------------- */
 
-static int apply_tree(struct update *u)
+/* s->fresh takes the place of what is cut: the nodes above are written, it is published, what was there retired. */
+static LINDEX_COLD int lift(struct update *u)
 {
 	uint32_t levels = u->levels, level;
-	int err;
+	int err = climb(u, &level);
 
-	if (!levels && u->nruns <= LINDEX_INLINE_RUNS &&
-	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns,
-				   u->may_wait && lindex_slot_may_wait(u->ix))) {
-		retire_old(u, 0);
-		return 0;
-	}
-	/* Readers may be in the slot: a small leaf instead, so that many updates share a grace period. */
-	u->whole_fits = fits(u, 0, u->nruns, leaf_before(u), &u->whole);
-	join_leaves(u);
-	err = make_leaves(u);
-	if (!err)
-		err = climb(u, &level);
 	if (err)
 		return err;
 	if (level <= levels) {
@@ -743,6 +734,23 @@ static int apply_tree(struct update *u)
 	}
 	retire_old(u, levels);
 	return 0;
+}
+
+static int apply_tree(struct update *u)
+{
+	int err;
+
+	if (!u->levels && u->nruns <= LINDEX_INLINE_RUNS &&
+	    !lindex_publish_inline(u->ix, u->s->runs, u->nruns,
+				   u->may_wait && lindex_slot_may_wait(u->ix))) {
+		retire_old(u, 0);
+		return 0;
+	}
+	/* Readers may be in the slot: a small leaf instead, so that many updates share a grace period. */
+	u->whole_fits = fits(u, 0, u->nruns, leaf_before(u), &u->whole);
+	join_leaves(u);
+	err = make_leaves(u);
+	return err ? err : lift(u);
 }
 
 /* The ref of a patched copy of @old, of @units; 0: there is none. */
@@ -791,6 +799,45 @@ static bool patch(struct update *u)
 	return true;
 }
 
+static bool make_part(struct update *u, const struct lindex_lines *l, uint32_t from, uint32_t to)
+{
+	struct lindex_entry *e = &u->s->fresh[u->nfresh++];
+	struct lindex_lines *part;
+
+	e->ref = make(u, lindex_lines_part(l, from, to, u->s->patch, NULL), false);
+	if (!e->ref)
+		return false;
+	part = (struct lindex_lines *)lindex_node_at(u->sp, e->ref);
+	(void)lindex_lines_part(l, from, to, u->s->patch, part);
+	part->head.gen = lindex_to32(u->ix->gen);
+	part->head.next = 0;
+	e->sep = lindex_node_base(&part->head);
+	return true;
+}
+
+/*
+ * A leaf that has no room: with a line more it is larger than leaves may be, and its lines become two leaves. Appends
+ * go the long way, which fills the first leaf. False: all do.
+ */
+static bool divide(struct update *u)
+{
+	const struct lindex_lines *old = (const struct lindex_lines *)leaf_before(u);
+	struct lindex_lines *l = (struct lindex_lines *)(void *)u->s->decoded;
+	uint32_t at;
+
+	if (!u->levels || !u->run || !old || old->head.kind != LINDEX_NODE_LINES ||
+	    old->head.units < u->ix->leaf_units || u->last >= lindex_from64(old->end) ||
+	    !lindex_lines_patch(old, u->first, u->last, u->run, old->head.units + 1u, u->s->patch,
+				l))
+		return false;
+	at = lindex_lines_middle(l, u->s->patch);
+	if (at && make_part(u, l, 0, at) && make_part(u, l, at, lindex_from16(l->head.aux) & 0xffu))
+		return true;
+	undo(u);
+	u->nfresh = 0;
+	return false;
+}
+
 /* One attempt. -ENOMEM: undone. */
 static int attempt(struct update *u)
 {
@@ -811,10 +858,14 @@ static int attempt(struct update *u)
 		if (patch(u))
 			return 0;
 	}
-	collect(u, slot);
-	if (!u->changes)
-		return 0;
-	err = apply_tree(u);
+	if (!slot && divide(u)) {
+		err = lift(u);
+	} else {
+		collect(u, slot);
+		if (!u->changes)
+			return 0;
+		err = apply_tree(u);
+	}
 	if (err)
 		undo(u);
 	if (err == -ENOMEM && u->may_wait && !lindex_root_level(u->ix->root) &&

@@ -549,6 +549,8 @@ static int verify_node(struct lindex_verify *v, uint32_t ref, uint32_t level, ui
 		REFUSE("N2: base of a node is its separator", sep, lindex_node_base(node));
 	v->nodes++;
 	v->units += node->units;
+	if (v->image)
+		lindex_port_relax();
 	if (!level) {
 		leaf_cost(v, node, lines, ops);
 		return verify_leaf(v, node, hi, at);

@@ -8,6 +8,8 @@ import palette
 import plot as plots
 from sections import is_number
 
+TITLE = "lindex in figures"
+
 STYLE = """
 :root { --ink: #1d1d1f; --soft: #6b6b70; --line: #e4e4e7; --ours: #fff3ea; --mark: #d55e00; }
 * { box-sizing: border-box; }
@@ -44,6 +46,7 @@ figure h3 { margin: 0 0 .2rem; }
 .key { display: flex; flex-wrap: wrap; gap: .1rem .9rem; font-size: .84rem; list-style: none; padding: 0; margin: 0; }
 .key svg { width: .8rem; height: .8rem; margin-right: .3rem; display: inline; vertical-align: -1px; }
 .key .ours { font-weight: 700; }
+@media (max-width: 40rem) { td:first-child, th:first-child { white-space: normal; min-width: 6.5rem; max-width: 10rem; } }
 @media print { nav { display: none; } details > * { display: block; } }
 """
 
@@ -115,7 +118,8 @@ def best_of(table, column, skip):
 
 
 def render_row(row, table, bests, tops):
-    kind = ' class="ours"' if palette.is_ours(str(row[0])) else ' class="aside"' if row[0] in table.get("aside", []) else ""
+    ours = palette.is_ours(str(row[0])) and not table.get("plain")
+    kind = ' class="ours"' if ours else ' class="aside"' if row[0] in table.get("aside", []) else ""
     cells = []
     for at, cell in enumerate(row):
         value = plain(cell)[0]
@@ -177,21 +181,31 @@ def render_section(section, counter):
     return "\n".join(parts) + "</section>"
 
 
+def machine_of(doc):
+    found = doc.get("machine", doc.get("cpu"))
+    return found.get("cpu") if isinstance(found, dict) else found
+
+
+def words_of(docs, key):
+    return ", ".join(sorted({found for found in map(key, docs) if found})) or "unknown"
+
+
 def render_head(files):
-    docs = [f.doc for f in files if f.kind != "section"]
-    commits = sorted({d["commit"] for d in docs if d.get("commit")})
-    machines = sorted({d["machine"]["cpu"] if isinstance(d.get("machine"), dict) else d.get("cpu", "") for d in docs})
-    quick = any(d.get("quick") for d in docs)
-    head = ["<h1>lindex: the contest</h1>",
-            f'<p class="soft">{text(", ".join(m for m in machines if m))}; commit {text(", ".join(commits) or "unknown")}. '
-            "Every structure runs in every round, in random order, in one process. Figures are medians of the rounds; a "
-            "ratio is the median of the ratios within the rounds, and none is given (unclear) where these are further apart "
-            "than 30 %. No time is shown whose answers were not compared with a twin.</p>"]
+    docs = [f.doc for f in files]
+    head = [f"<h1>{TITLE}</h1>",
+            f'<p class="soft">Measured on: {text(words_of(docs, machine_of))}; '
+            f'commit {text(words_of(docs, lambda doc: doc.get("commit")))}.</p>']
+    if any(f.kind == "contest" for f in files):
+        head.append('<p class="soft">In the contest every structure runs in every round, in random order, in one process. '
+                    "Figures are medians of the rounds; a ratio is the median of the ratios within the rounds, and none is "
+                    "given (unclear) where these are further apart than 30 %. No time is shown whose answers were not "
+                    "compared with a twin.</p>")
     wrong = sum(not row.get("checked", True) for d in docs for row in d.get("rows", []) + d.get("bars", []))
     if wrong:
         head.append('<p class="warn">Some answers were wrong: look for NO in the tables, and at the files.</p>')
+    quick = ", ".join(f.name for f in files if f.doc.get("quick"))
     if quick:
-        head.append('<p class="warn">A quick run: it shows that everything works. The figures say little.</p>')
+        head.append(f'<p class="warn">Quick runs, which show that everything works, and whose figures say little: {text(quick)}.</p>')
     return head
 
 
@@ -200,7 +214,7 @@ def render(files, sections):
     links = "".join(f'<a href="#{anchor(s["title"])}">{text(s["title"])}</a>' for s in sections)
     parts = ["<!DOCTYPE html>", '<html lang="en" xmlns="http://www.w3.org/1999/xhtml"><head><meta charset="utf-8"/>',
              '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-             f"<title>lindex: the contest</title><style>{STYLE}</style></head><body>"]
+             f"<title>{TITLE}</title><style>{STYLE}</style></head><body>"]
     parts += render_head(files)
     parts.append(f"<nav>{links}</nav>")
     parts += [render_section(section, counter) for section in sections]

@@ -15,10 +15,19 @@ KNOWN = {
     "s-tree": ("#0072b2", "up"),
     "bptree": ("#009e73", "square"),
     "extent-tree": ("#cc79a7", "diamond"),
+    "radix4": ("#0072b2", "square"),
+    "radix5": ("#882255", "diamond"),
+    "btree": ("#009e73", "up"),
+    "ecpt": ("#e69f00", "down"),
+    "ideal": ("#444444", "circle"),
     "radix64": ("#882255", "down"),
     "maple-tree": ("#44aa99", "circle"),
     "xarray": ("#999933", "up"),
     "limit": ("#b0b0b0", "circle"),
+    "fs-lfs": ("#d55e00", "circle"),
+    "fs-lfs-writeback": ("#e69f00", "up"),
+    "passthrough": ("#009e73", "diamond"),
+    "fuse2fs": ("#0072b2", "square"),
 }
 OTHERS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933", "#444444")
 
@@ -34,4 +43,4 @@ def looks(names):
 
 
 def is_ours(name):
-    return name.startswith("lindex")
+    return name.startswith(("lindex", "fs-lfs"))

@@ -2,6 +2,7 @@
 """Plots: gnuplot draws, and what it drew is made fit to stand in a page, small, and without its own names."""
 
 import html
+import math
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import subprocess
 import palette
 
 WIDTH, HEIGHT = 560, 380
+LINE = 22 # of a named row, where y has names
 
 
 def quoted(text):
@@ -19,16 +21,35 @@ def span(name, spec, values):
     """A little more than the data; a linear axis begins at zero, so that nothing looks larger than it is."""
     if spec.get("names"):
         return f"set {name}range [-0.3:{len(spec['names']) - 0.7}]"
+    values = values + [spec["mark"]] if "mark" in spec else values
     low, high = min(values), max(values)
     if spec.get("log"):
         return f"set {name}range [{low / 1.4:.10g}:{high * 1.4:.10g}]"
     return f"set {name}range [{min(0, low):.10g}:{1.1 * high or 1:.10g}]"
 
 
+def fractions(values):
+    """1/8 and not 0.125: powers of two, ten of them at most, and 1 among them."""
+    first, last = math.floor(math.log2(min(values))), math.ceil(math.log2(max(values)))
+    step = 1 + (last - first) // 8
+    powers = [p for p in range(first - 1, last + 2) if p % step == 0]
+    return ", ".join(f"'{2 ** p}' {2 ** p}" if p >= 0 else f"'1/{2 ** -p}' {2.0 ** p:.10g}" for p in powers)
+
+
+def mark(name, at):
+    """A line across the plot: what to compare with."""
+    ends = (f"{at},graph 0", f"{at},graph 1") if name == "x" else (f"graph 0,{at}", f"graph 1,{at}")
+    return f"set arrow from {ends[0]} to {ends[1]} nohead lc rgb '#444444' lw 1 dt 2 back"
+
+
 def axis(name, spec, values):
     lines = [f"set {name}label {quoted(spec['label'])}", span(name, spec, values)]
     if spec.get("log"):
         lines.append(f"set logscale {name} {spec.get('base', 10)}")
+        if spec.get("base") == 2 and min(values) < 0.5:
+            lines.append(f"set {name}tics ({fractions(values)})")
+    if "mark" in spec:
+        lines.append(mark(name, spec["mark"]))
     if spec.get("names"):
         tics = ", ".join(f"{quoted(text)} {at}" for at, text in enumerate(spec["names"]))
         lines.append(f"set {name}tics ({tics})")
@@ -39,8 +60,9 @@ def axis(name, spec, values):
 
 def script(plot):
     looks = palette.looks([line["name"] for line in plot["series"]])
+    height = max(HEIGHT, 80 + LINE * len(plot["y"].get("names", [])))
     lines = [
-        f"set terminal svg size {WIDTH},{HEIGHT} font 'sans-serif,15' linewidth 1.3 background 'white'",
+        f"set terminal svg size {WIDTH},{height} noenhanced font 'sans-serif,15' linewidth 1.3 background 'white'",
         "set encoding utf8",
         "unset key", # the page has one that wraps
         "set border 3 lc rgb '#666666' lw 0.7",

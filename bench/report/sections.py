@@ -21,6 +21,7 @@ def load(path):
     except ValueError as why:
         raise Wrong(f"{path}: expected JSON, found something else: {why}") from None
     if isinstance(doc, dict):
+        check_bars(doc.get("bars", []), path)
         if isinstance(doc.get("section"), dict):
             check(doc["section"], path)
             return File(path.name, "section", doc)
@@ -55,6 +56,17 @@ def check(section, where):
         check_table(table, f"{where}: table {at + 1}")
     for at, plot in enumerate(section.get("plots", [])):
         check_plot(plot, f"{where}: plot {at + 1}")
+
+
+def check_bars(bars, where):
+    expect(isinstance(bars, list), where, '"bars", a list')
+    for at, bar in enumerate(bars):
+        here = f"{where}: bar {at + 1}"
+        expect(isinstance(bar, dict), here, "an object")
+        for word in ("set", "what", "unit", "verdict"):
+            expect(isinstance(bar.get(word), str), here, f'"{word}", a text')
+        expect(bar.get("figure") is None or is_number(bar["figure"]), here, '"figure", a number or null')
+        expect("at_least" not in bar or "at_most" not in bar, here, "one bound at most")
 
 
 def check_table(table, where):

@@ -4,16 +4,15 @@
  * is working on apart.
  *
  * A request costs little next to the sleeps around it: to wake a thread on another processor takes longer than to
- * answer. So one thread at a time has the *post*: it alone waits for requests, for a while after the last one without
- * sleeping (spin=, as long as that is of use), and mostly answers them itself. The others sleep where requests do not
- * wake them. The post is passed on, before the work is done,
+ * answer. So one thread at a time has the *post*: it alone waits for requests, and mostly answers them itself. The
+ * others sleep where requests do not wake them. The post is passed on, before the work is done,
  *
  *   - for a long message, or a request that waits for the device (is_long());
- *   - if another request was there already when this one was read, until there are two threads for each processor; those
- *     look for more requests when they are done, and sleep only if there is none;
+ *   - if requests queue up, until there is a thread for each processor; those look for more requests when they are
+ *     done, and sleep only if there is none;
  *   - when the work is about to wait for a device that has been slow (device.c calls loop_will_wait());
  *   - when it is taking long all the same, for a lock perhaps: the watchman, who is awake only while there are
- *     requests, takes the post away after WATCH_NS.
+ *     requests, takes the post away after WATCH_NS. He also sees when it is worth keeping processors awake (awake.c).
  */
 #include "server.h"
 
@@ -32,13 +31,14 @@
 #define LONG_BYTES   (64u << 10)
 #define WATCH_NS     1000000
 #define WATCH_ROUNDS 20 /* without a request, until the watchman sleeps */
-#define LUCK_MOST    8
-#define LUCK_REST    (-32)
+#define VAIN_LOOKS   8  /* after so many, one request in LOOK_EVERY is preceded by a look */
+#define LOOK_EVERY   16
+#define QUEUE_ROW    4 /* requests that were there already, one after the other: there is a queue */
 
 struct worker {
 	struct server *server;
 	pthread_t thread;
-	int fd, spin_fd; /* the same queue; reading the second never sleeps */
+	int fd, look_fd; /* the same queue; reading the second never sleeps */
 	char *message, *room;
 };
 
@@ -78,12 +78,12 @@ static int clone_device(struct server *server, int flags)
 	return fd;
 }
 
-static int64_t now_ns(void)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 /* ---- The post ---------------------------------------------------------------------------------- */
@@ -129,12 +129,16 @@ static void watch_rounds(void)
 {
 	for (int quiet = 0; quiet < WATCH_ROUNDS;) {
 		unsigned long term = atomic_load(&deaf_term), work = atomic_load(&work_count);
+		uint64_t began = now_ns();
 
 		nanosleep(&(struct timespec){ .tv_nsec = WATCH_NS }, NULL);
-		quiet = atomic_load(&work_count) == work ? quiet + 1 : 0;
+		work = atomic_load(&work_count) - work;
+		quiet = work ? 0 : quiet + 1;
+		awake_round(work, now_ns() - began);
 		if (quiet && term && atomic_load(&deaf_term) == term)
 			end_term(term);
 	}
+	awake_end();
 }
 
 static void *watch(void *arg)
@@ -168,56 +172,39 @@ static void wake_watchman(bool to_end)
 
 static ssize_t read_now(struct worker *w)
 {
-	ssize_t n = read(w->spin_fd, w->message, MESSAGE_MAX + HEADER_ROOM);
+	ssize_t n = read(w->look_fd, w->message, MESSAGE_MAX + HEADER_ROOM);
 
 	return n > 0 ? n : 0;
 }
 
 /*
- * Spinning is of use if the caller runs on another processor and asks again soon. If it was in vain, it is left for a
- * number of requests: then the caller may be waiting for this very processor.
+ * A request that is there already, 0 if none is. Who asks one thing after the other never queues up: then a look is a
+ * system call for nothing, and mostly left out. @queue: several were, in a row.
  */
-static bool spin_is_of_use(bool found, bool tried)
+static ssize_t look(struct worker *w, bool *queue)
 {
-	static int luck; /* of whoever has the post */
+	static atomic_uint vain, row; /* of whoever has the post */
+	unsigned so_far = atomic_load_explicit(&vain, memory_order_relaxed), found;
+	ssize_t n = so_far < VAIN_LOOKS || !(so_far % LOOK_EVERY) ? read_now(w) : 0;
 
-	if (tried && found)
-		luck += luck < LUCK_MOST;
-	else if (tried)
-		luck = luck > 3 ? luck - 3 : LUCK_REST;
-	else if (luck < 0)
-		luck++;
-	return luck >= 0;
-}
-
-/* A request that comes within spin=, 0 if none does. @backlog: it was there already. */
-static ssize_t spin(struct worker *w, bool *backlog)
-{
-	ssize_t n = read_now(w);
-	int64_t end;
-
-	*backlog = n > 0;
-	if (n || !w->server->opt.spin_us || !spin_is_of_use(false, false))
-		return n;
-	end = now_ns() + (int64_t)w->server->opt.spin_us * 1000;
-	while (!n && now_ns() < end)
-		n = read_now(w);
-	spin_is_of_use(n > 0, true);
+	atomic_store_explicit(&vain, n ? 0 : so_far + 1, memory_order_relaxed);
+	found = n ? atomic_load_explicit(&row, memory_order_relaxed) + 1 : 0;
+	atomic_store_explicit(&row, found, memory_order_relaxed);
+	*queue = found >= QUEUE_ROW;
 	return n;
 }
 
 /* The next request, and the file to reply to. Negative errno: the mount is gone. */
-static ssize_t receive(struct worker *w, int *fd, bool *backlog)
+static ssize_t receive(struct worker *w, int *fd, bool *queue)
 {
 	ssize_t n;
 
-	*fd = w->spin_fd;
-	if (!has_post() && (n = read_now(w)) > 0) {
-		*backlog = true;
+	*fd = w->look_fd;
+	*queue = true;
+	if (!has_post() && (n = read_now(w)) > 0)
 		return n;
-	}
 	take_post();
-	n = spin(w, backlog);
+	n = look(w, queue);
 	while (n <= 0) {
 		if (atomic_load(&aborting))
 			return -ECONNABORTED;
@@ -247,12 +234,12 @@ static bool is_long(const void *message, size_t len)
 	}
 }
 
-static void work(struct worker *w, int fd, size_t len, bool backlog)
+static void work(struct worker *w, int fd, size_t len, bool queue)
 {
 	unsigned others = atomic_fetch_add(&busy, 1);
 	bool keeps;
 
-	if (has_post() && ((backlog && others + 1 < 2 * processors) || is_long(w->message, len)))
+	if (has_post() && ((queue && others + 1 < processors) || is_long(w->message, len)))
 		end_term(my_term);
 	keeps = has_post();
 	atomic_fetch_add(&work_count, 1);
@@ -269,12 +256,12 @@ static void work(struct worker *w, int fd, size_t len, bool backlog)
 static void *serve(void *arg)
 {
 	struct worker *w = arg;
-	bool backlog;
+	bool queue;
 	ssize_t n;
 	int fd;
 
-	while ((n = receive(w, &fd, &backlog)) > 0)
-		work(w, fd, (size_t)n, backlog);
+	while ((n = receive(w, &fd, &queue)) > 0)
+		work(w, fd, (size_t)n, queue);
 	end_term(my_term);
 	if (n != -ENODEV && n != -ECONNABORTED)
 		say(LFS_LOG_ERROR, "/dev/fuse: %s", strerror((int)-n));
@@ -290,10 +277,10 @@ static int start_one(struct worker *w, struct server *server)
 
 	w->server = server;
 	w->fd = clone_device(server, 0);
-	w->spin_fd = clone_device(server, O_NONBLOCK);
+	w->look_fd = clone_device(server, O_NONBLOCK);
 	w->message = aligned_alloc(HEADER_ROOM, MESSAGE_MAX + HEADER_ROOM);
 	w->room = aligned_alloc(HEADER_ROOM, MESSAGE_MAX);
-	r = !w->message || !w->room ? -ENOMEM : w->fd < 0 ? w->fd : w->spin_fd < 0 ? w->spin_fd : 0;
+	r = !w->message || !w->room ? -ENOMEM : w->fd < 0 ? w->fd : w->look_fd < 0 ? w->look_fd : 0;
 	if (!r)
 		r = -pthread_create(&w->thread, NULL, serve, w);
 	if (!r)
@@ -305,8 +292,8 @@ static void free_one(struct worker *w)
 {
 	if (w->fd >= 0)
 		close(w->fd);
-	if (w->spin_fd >= 0)
-		close(w->spin_fd);
+	if (w->look_fd >= 0)
+		close(w->look_fd);
 	free(w->message);
 	free(w->room);
 }
@@ -317,6 +304,7 @@ int loop_start(struct server *server)
 	int r = 0;
 
 	processors = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	awake_init(server->opt.halt);
 	workers = calloc(n, sizeof(*workers));
 	if (!workers)
 		return -ENOMEM;

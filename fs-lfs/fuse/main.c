@@ -17,16 +17,12 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "image.h"
 
-#define READ_AHEAD_KB    1024
-#define DIRTY_MOST_BYTES (64u << 20)
-#define DIRTY_MIN_BYTES  (2u << 20)
-#define BUSY_SECONDS     5 /* after a signal: how long those who have files open are waited for */
+#define BUSY_SECONDS 5 /* after a signal: how long those who have files open are waited for */
 
 static const char help[] =
 	"usage: mount.lfs IMAGE DIR [-f] [-o OPTION,...]\n"
@@ -41,11 +37,15 @@ static const char help[] =
 	"                    discard       tell the device about free segments\n"
 	"                    noallow_other only the mounting user gets in (default if that is not "
 	"root)\n"
-	"                    writeback     the kernel may cache what is written, and tell us "
+	"                    nowriteback   each write(2) waits for us; else the kernel may tell us "
 	"later\n"
+	"                                  (writeback: default for root)\n"
 	"                    noacl         no POSIX ACLs\n"
 	"                    threads=N     that serve requests (twice the processors, at least 4)\n"
-	"                    spin=USEC     look for the next request so long before sleeping (20)\n"
+	"                    nohalt, halt  processors that idle between requests stay awake, or "
+	"not "
+	"(tried\n"
+	"                                  out in small virtual machines)\n"
 	"                    suid,dev,exec,sync,dirsync,noatime,allow_root,context=...  as for "
 	"mount(8)\n"
 	"  -h, --help        this text\n"
@@ -256,42 +256,6 @@ static struct fuse_session *new_session(struct server *server)
 	return session;
 }
 
-/* One line into a file of /sys about this mount; those who may not, or an old kernel, go without. */
-static bool tune_bdi(struct server *server, const char *name, uint64_t value)
-{
-	char path[96], text[24];
-	struct stat st;
-	bool done;
-	int fd, n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-
-	/* Not stat(2) of the mount: nobody serves it yet. */
-	if (stat(server->mountpoint, &st))
-		return false;
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", major(st.st_dev), minor(st.st_dev),
-		 name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	done = write(fd, text, (size_t)n) == n;
-	close(fd);
-	return done;
-}
-
-/* What the kernel may promise to its callers before it tells us, see near_full.c; and how far it reads ahead. */
-static void tune_kernel(struct server *server)
-{
-	uint64_t most = server->dev->size_bytes / 64;
-
-	if (most > DIRTY_MOST_BYTES)
-		most = DIRTY_MOST_BYTES;
-	if (most < DIRTY_MIN_BYTES)
-		most = DIRTY_MIN_BYTES;
-	tune_bdi(server, "read_ahead_kb", READ_AHEAD_KB);
-	if (server->opt.writeback && !tune_bdi(server, "max_bytes", most))
-		most = DIRTY_MOST_BYTES;
-	server->full.reserve_bytes = most;
-}
-
 static int mount_session(struct server *server)
 {
 	static const struct fuse_custom_io io = { .writev = wire_writev, .read = wire_read };
@@ -381,6 +345,7 @@ static int run(struct server *server)
 
 	if (r)
 		return r;
+	server->opt.writeback &= near_full_can_cache(server);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
@@ -389,8 +354,8 @@ static int run(struct server *server)
 	signal(SIGPIPE, SIG_IGN);
 	r = mount_session(server);
 	if (!r) {
-		tune_kernel(server);
-		near_full_tick(server);
+		bdi_init(server);
+		near_full_init(server);
 		daemon_is_up();
 		r = ticker_start(server);
 		serve_until_unmounted(server);

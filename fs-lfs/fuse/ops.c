@@ -27,7 +27,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 			      FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
 			      FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_EXPLICIT_INVAL_DATA;
 
-	if (server->opt.writeback && !server->opt.read_only)
+	if (server->opt.writeback)
 		wanted |= FUSE_CAP_WRITEBACK_CACHE;
 	if (server->opt.acl)
 		wanted |= FUSE_CAP_POSIX_ACL;

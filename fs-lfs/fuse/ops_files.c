@@ -42,10 +42,16 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	      struct fuse_file_info *fi)
 {
 	struct server *server = server_of(req);
-	ssize_t n = lfs_write(server->fs, ino, buf, size, (uint64_t)offset,
-			      wire_wants_kill_priv() ? LFS_WRITE_KILL_PRIV : 0);
+	uint32_t flags = wire_wants_kill_priv() ? LFS_WRITE_KILL_PRIV : 0;
+	ssize_t n = fi->writepage ? 0 : near_full_take(server, size);
+	bool allowed = !n;
 
-	near_full_wrote(server, ino, size, fi->writepage);
+	if (allowed)
+		n = lfs_write(server->fs, ino, buf, size, (uint64_t)offset, flags);
+	if (fi->writepage)
+		near_full_wrote(server, ino, size);
+	else if (allowed)
+		near_full_taken(server, size);
 	if (n < 0)
 		reply_status(req, (int)n);
 	else
@@ -58,12 +64,33 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_in
 	reply_status(req, lfs_fsync(server_of(req)->fs, ino, data_only));
 }
 
+/* How much of [offset, offset + len) may have no block yet. Who has blocks for as much as lies before its end has them. */
+static uint64_t unallocated(const struct lfs_attr *attr, uint64_t offset, uint64_t len)
+{
+	uint64_t has = attr->blocks * 512, end = offset + len;
+
+	return end <= has ? 0 : end - has < len ? end - has : len;
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len,
 		  struct fuse_file_info *fi)
 {
+	struct server *server = server_of(req);
+	bool frees = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE);
+	struct lfs_attr attr;
+	uint64_t wants = 0;
+	int r = lfs_getattr(server->fs, ino, &attr);
+
 	(void)fi;
-	reply_status(req, lfs_fallocate(server_of(req)->fs, ino, (uint32_t)mode, (uint64_t)offset,
-					(uint64_t)len));
+	if (!r && !frees)
+		wants = unallocated(&attr, (uint64_t)offset, (uint64_t)len);
+	if (!r)
+		r = near_full_take(server, wants);
+	if (!r) {
+		r = lfs_fallocate(server->fs, ino, (uint32_t)mode, (uint64_t)offset, (uint64_t)len);
+		near_full_taken(server, wants);
+	}
+	reply_status(req, r);
 }
 
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)

@@ -103,11 +103,6 @@ static int take_value(struct options *opt, const char *text)
 		opt->threads = (unsigned)n;
 		return r;
 	}
-	if (starts(text, "spin=")) {
-		r = number(text, 0, 1000, &n);
-		opt->spin_us = (unsigned)n;
-		return r;
-	}
 	return 1;
 }
 
@@ -128,6 +123,10 @@ static int take(struct parse *parse, const char *text)
 		opt->writeback = true;
 	else if (!strcmp(text, "nowriteback"))
 		opt->writeback = false;
+	else if (!strcmp(text, "halt"))
+		opt->halt = HALT_ALWAYS;
+	else if (!strcmp(text, "nohalt"))
+		opt->halt = HALT_NEVER;
 	else if (!strcmp(text, "acl"))
 		opt->acl = true;
 	else if (!strcmp(text, "noacl"))
@@ -153,7 +152,8 @@ int options_parse(struct options *opt, const char *text)
 	char *copy = strdup(text ? text : ""), *rest = copy, *word;
 	int r = copy ? 0 : -ENOMEM;
 
-	*opt = (struct options){ .commit_seconds = 5, .acl = true, .spin_us = 20 };
+	/* The writeback cache wants the kernel's limit lowered on a nearly full image, which only root may. */
+	*opt = (struct options){ .commit_seconds = 5, .acl = true, .writeback = is_root };
 	if (is_root && !r)
 		r = pass_on(opt, "suid,dev");
 	while (!r && (word = strsep(&rest, ",")))

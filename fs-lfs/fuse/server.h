@@ -7,6 +7,7 @@
  *   ops*.c       one function per request: decode, lfs_*, reply  wire.c      what libfuse 3.14 leaves out
  *   near_full.c  writeback cache without lost writes             ticker.c    the thread that calls lfs_tick()
  *   report.c     figures as JSON                             device.c     the image, and whether it is slow
+ *   awake.c      idle processors that do not halt            bdi.c        what the kernel caches of the mount
  *
  * The kernel caches names, attributes and data for as long as it likes (TIMEOUT_SECONDS): every change comes
  * through it, so nothing that it knows can be out of date.
@@ -29,11 +30,15 @@
 
 /* ---- options.c --------------------------------------------------------------------------------- */
 
+/* May a processor that idles between two requests halt? See awake.c. */
+enum halt { HALT_AUTO, HALT_ALWAYS, HALT_NEVER };
+
 /* What -o said. Strings belong to the struct. */
 struct options {
 	uint64_t cap_bytes;
 	double commit_seconds;
-	unsigned threads, spin_us;
+	unsigned threads;
+	enum halt halt;
 	bool read_only, discard, writeback, acl;
 	char *kernel; /* for mount(2) and libfuse: "allow_other,suid,..." */
 };
@@ -48,7 +53,11 @@ void options_destroy(struct options *opt);
 struct near_full {
 	atomic_long budget_bytes; /* may still be written before somebody asks lfs_statfs() again */
 	atomic_bool low;          /* the kernel may not take more into its cache */
-	uint64_t reserve_bytes;
+	atomic_ulong limit_bytes; /* what the kernel may hold of what it has taken */
+	atomic_ulong promised_bytes; /* may still be there of a higher limit's */
+	atomic_ulong taking_bytes;   /* what calls under way take without the cache */
+	atomic_long limit_set;       /* seconds */
+	bool fixed;                  /* that is not ours to set */
 };
 
 struct server {
@@ -57,6 +66,7 @@ struct server {
 	struct fuse_session *session;
 	struct options opt;
 	char *image, *mountpoint; /* absolute */
+	char bdi[48];             /* directory in /sys, or empty */
 	struct near_full full;
 	atomic_ulong requests; /* counts up: ticker.c looks whether anybody is there */
 };
@@ -84,6 +94,22 @@ void loop_abort(void);
 
 /* This thread may sleep for a while: let another one look for requests. */
 void loop_will_wait(void);
+
+/* ---- awake.c ----------------------------------------------------------------------------------- */
+
+void awake_init(enum halt halt);
+
+/* A round of some @ns is over, with @requests in it. Called by one thread. */
+void awake_round(unsigned long requests, uint64_t ns);
+void awake_end(void);
+
+/* Requests answered with processors awake, per 100 without, in the last trial; 0: none was needed. */
+unsigned awake_gain_percent(void);
+
+/* ---- bdi.c ------------------------------------------------------------------------------------- */
+
+void bdi_init(struct server *server);
+bool bdi_set(const struct server *server, const char *name, uint64_t value);
 
 /* ---- device.c ---------------------------------------------------------------------------------- */
 
@@ -165,14 +191,28 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 
 /* ---- near_full.c: of no effect without -o writeback --------------------------------------------- */
 
+/* Is there anything to cache, and room to set aside for it? */
+bool near_full_can_cache(const struct server *server);
+void near_full_init(struct server *server);
+
 /* Is the image so full that what the kernel has cached could fail to fit? */
 static inline bool near_full(struct server *server)
 {
 	return atomic_load_explicit(&server->full.low, memory_order_relaxed);
 }
 
-/* @bytes were written, through the cache or not. */
-void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes, bool cached);
+/* Must the kernel not take more into its cache? Looks again before it says so. */
+bool near_full_refuses(struct server *server);
+
+/*
+ * Something else than what the kernel has cached wants @bytes: may it have them? 0, or -ENOSPC if what was promised
+ * would not fit any more. After 0, near_full_taken() when it has them.
+ */
+int near_full_take(struct server *server, uint64_t bytes);
+void near_full_taken(struct server *server, uint64_t bytes);
+
+/* @bytes came from the cache. */
+void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes);
 
 /* A handle that may leave data in the cache was opened, or released. */
 void near_full_opened(struct server *server, fuse_ino_t ino, bool opened);

@@ -60,7 +60,7 @@ static void progress(void *ctx, const char *phase, uint64_t done, uint64_t total
 {
 	struct command *cmd = ctx;
 
-	progress_at(&cmd->progress, phase, done, total);
+	progress_of(&cmd->progress, phase, done, total);
 }
 
 /* -1: go on; else the exit status. */

@@ -1,28 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 #include "tool.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#define PROGRESS_AFTER 0.7 /* seconds: quicker work needs no news */
-#define PROGRESS_EVERY 0.2
-
-void complain(const char *fmt, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	fprintf(stderr, "%s: ", tool_name);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
 int print_help(void)
 {
 	return fputs(tool_help, stdout) < 0;
@@ -39,21 +17,6 @@ void log_line(void *ctx, enum lfs_log_level level, const char *line)
 
 	if (level <= LFS_LOG_WARNING)
 		complain("%s: %s", image, line);
-}
-
-struct words grouped(uint64_t n)
-{
-	char digits[24];
-	struct words w;
-	size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n), to = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			w.text[to++] = ',';
-		w.text[to++] = digits[i];
-	}
-	w.text[to] = 0;
-	return w;
 }
 
 struct words sized(uint64_t bytes)
@@ -80,35 +43,13 @@ struct words uuid_text(const uint8_t uuid[16])
 	return w;
 }
 
-static double seconds_now(void)
+void progress_of(struct progress *p, const char *phase, uint64_t done, uint64_t total)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-void progress_at(struct progress *p, const char *phase, uint64_t done, uint64_t total)
-{
-	double now = seconds_now();
-
-	if (p->started == 0)
-		p->started = now;
-	if (now - p->started < PROGRESS_AFTER || now - p->shown < PROGRESS_EVERY ||
-	    !isatty(STDERR_FILENO))
+	if (!progress_is_due(p))
 		return;
-	p->shown = now;
-	p->visible = true;
-	fprintf(stderr, "\r\033[K%s: %s of %s (%.0f %%)", phase, grouped(done).text,
-		grouped(total).text, total ? 100.0 * (double)done / (double)total : 0.0);
+	fprintf(stderr, "%s: %s of %s (%.0f %%)", phase, grouped(done).text, grouped(total).text,
+		total ? 100.0 * (double)done / (double)total : 0.0);
 	fflush(stderr);
-}
-
-void progress_end(struct progress *p)
-{
-	if (p->visible)
-		fputs("\r\033[K", stderr);
-	p->visible = false;
 }
 
 int print_json(json_t *object)

@@ -69,7 +69,7 @@ static uint64_t number(const json_t *o, const char *key)
 	return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
-static struct words count(const json_t *o, const char *key)
+static struct grouped count(const json_t *o, const char *key)
 {
 	return grouped(number(o, key));
 }

@@ -11,14 +11,11 @@
 #include <stdio.h>
 
 #include "lfs.h"
+#include "say.h"
 
-extern const char *const tool_name; /* each tool defines it */
-extern const char tool_help[];
+extern const char tool_help[]; /* each tool defines it, and tool_name (say.h of lindex/tools) */
 
 /* ---- say.c ------------------------------------------------------------------------------------- */
-
-/* One line on stderr, after the tool's name. */
-__attribute__((format(printf, 1, 2))) void complain(const char *fmt, ...);
 
 /* For --help and --version: print, and return the exit status. */
 int print_help(void);
@@ -27,21 +24,15 @@ int print_version(void);
 /* lfs_callbacks.log for engines inside a tool: warnings and errors, as complaints. */
 void log_line(void *ctx, enum lfs_log_level level, const char *line);
 
-/* 1234567 as "1,234,567"; 1536 as "1.5 KiB": for printf("%s", ....text). */
+/* 1536 as "1.5 KiB", for printf("%s", sized(n).text). */
 struct words {
 	char text[40];
 };
-struct words grouped(uint64_t n);
 struct words sized(uint64_t bytes);
 struct words uuid_text(const uint8_t uuid[16]);
 
-/* "phase: 12 of 34" on a terminal, for work that takes more than a moment. Zeroed by the caller. */
-struct progress {
-	double started, shown;
-	bool visible;
-};
-void progress_at(struct progress *p, const char *phase, uint64_t done, uint64_t total);
-void progress_end(struct progress *p);
+/* "phase: 12 of 34" on a terminal, for work that takes more than a moment. */
+void progress_of(struct progress *p, const char *phase, uint64_t done, uint64_t total);
 
 /* Print @object and a newline; give it back. Return: an exit status. */
 int print_json(json_t *object);

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# bench.sh [--quick]: the contest inside the kernel (loops.c). Instructions in the stock kernel, whose clock counts them
-# under emulation; nanoseconds in user-mode Linux. Writes bench/results/kernel.json and kernel.md, and prints the latter.
+# bench.sh OUT [--quick]: the contest inside the kernel (loops.c). Instructions in the stock kernel, whose clock counts them
+# under emulation; nanoseconds in user-mode Linux. Writes OUT/kernel.json, and prints what became of the bars.
 # --quick leaves the maps of 4 million runs out.
 
 . "$(dirname "$0")/../guest/lib.sh"
 set -euo pipefail
 
+results=$(readlink -m "${1:?bench.sh wants a folder for the figures}")
 sizes=(10000 1000000 4000000)
-[[ ${1:-} != --quick ]] || sizes=(10000 1000000)
+[[ ${2:-} != --quick ]] || sizes=(10000 1000000)
 maps=(aged holes pages dense)
-results=$top/bench/results
 mkdir -p "$results" "$out"
 work=$(mktemp -d "$out/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -33,5 +33,4 @@ measure()
 
 GUEST_ICOUNT=1 measure stock 50000 20000 1 >"$work/instructions"
 measure uml 500000 20000 9 >"$work/ns"
-python3 "$top/kernel/bench/table.py" "$work/instructions" "$work/ns" "$results/kernel.json" "$results/kernel.md"
-cat "$results/kernel.md"
+python3 "$top/kernel/bench/table.py" "$work/instructions" "$work/ns" "$results/kernel.json"

@@ -12,7 +12,8 @@
 #              GUEST_BOOT      more words of the kernel's command line (QEMU)
 #              GUEST_ICOUNT    1: QEMU's clock counts instructions
 #
-# Exit status: that of the task; 1 too if the kernel complained (BUG, Oops, WARNING, KASAN, lockdep, stalls).
+# Exit status: that of the task; 1 too if the kernel complained (BUG, Oops, WARNING, KASAN, lockdep, stalls) after the
+# task began, or kmemleak found something.
 
 . "$(dirname "$0")/lib.sh"
 set -euo pipefail
@@ -137,10 +138,10 @@ boot()
 
 make_initrd
 log=$here/$task.log
-boot "$@" 2>&1 | tr -d '\r' | tee "$log" || say "$flavour: the guest ended with status ${PIPESTATUS[0]} (124: after $seconds s)"
+boot "$@" 2>&1 | stdbuf -oL tr -d '\r' | tee "$log" || say "$flavour: the guest ended with status ${PIPESTATUS[0]} (124: after $seconds s)"
 
-complaints='BUG:|Oops|WARNING:|KASAN|general protection|unable to handle|Kernel panic|rcu.*(stall|detected)|blocked for more than|soft lockup'
-if grep -nE "$complaints" "$log" >&2; then
+complaints='BUG:|Oops|WARNING:|KASAN|general protection|unable to handle|Kernel panic|rcu.*(stall|detected)|blocked for more than|soft lockup|unreferenced object'
+if sed -n '/guest: begin/,$p' "$log" | grep -nE -A 24 "$complaints" >&2; then
 	say "$flavour: the kernel complained: $log"
 	exit 1
 fi

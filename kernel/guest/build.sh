@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# build.sh stock|uml|debug [MAKE ARGUMENT...]: the modules, in build/kmod/FLAVOUR/kernel. Objects stay there: the
-# sources are linked into that folder, and Kbuild never sees the original one.
+# build.sh stock|uml|debug|KDIR [MAKE ARGUMENT...]: the modules, in build/kmod/FLAVOUR/kernel. Objects stay there: the
+# sources are linked into that folder, and Kbuild never sees the original one. KDIR is the folder of any kernel's
+# headers, as /lib/modules/VERSION/build; its modules are in build/kmod/headers-NAME, and no guest runs them.
 
 . "$(dirname "$0")/lib.sh"
 set -euo pipefail
 
-flavour=${1:?build.sh wants stock, uml or debug}
+flavour=${1:?build.sh wants stock, uml, debug, or a folder of kernel headers}
 shift
-here=$out/$flavour
+here=$(kmod_folder "$flavour")
 modules=(CONFIG_LINDEX=m CONFIG_DM_LINDEX=m CONFIG_LINDEX_TEST=m CONFIG_LINDEX_BENCH=m)
+command -v pahole >/dev/null || modules+=(CONFIG_DEBUG_INFO_BTF_MODULES=) # types for BPF: nobody's need here
 
 link_sources()
 {
@@ -74,7 +76,10 @@ uml | debug)
 	"prepare_$flavour"
 	build=("${um[@]}" KBUILD_MODPOST_WARN=1)
 	;;
-*) die "no flavour $flavour" ;;
+*)
+	[[ -e $flavour/Makefile && -e $flavour/.config ]] || die "no flavour, and no folder of a kernel's headers: $flavour"
+	build=(make -C "$flavour")
+	;;
 esac
 link_sources
 "${build[@]}" M="$here/kernel" W=1 -j "$jobs" "${modules[@]}" "$@" modules >"$here/build.log" 2>&1 || {

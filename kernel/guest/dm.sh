@@ -4,6 +4,7 @@
 #
 #   million.text million.map   10^6 extents of a sector, shuffled;  other.map  the same sectors, shuffled otherwise
 #   past.map                   one extent past the data device;     damaged.map  a byte changed in million.map
+#   *.hostile                  maps with checksums that are right, and each with one thing that may not be
 #
 # Each step says "ok - WHAT" or "not ok - WHAT".
 
@@ -24,6 +25,14 @@ put() { dd if="/share/$1" of="$meta" bs=64k seek="${2:-0}" conv=notrunc 2>/dev/n
 message() { m=$1; shift; dmsetup message "$m" 0 "$@"; }
 caches() { sync; echo 3 >/proc/sys/vm/drop_caches; }
 sum() { sha256sum <"$1" | cut -d' ' -f1; }
+
+# compare DEVICE SKIP COUNT FILE SKIP: blocks of 4 KiB are the same in both.
+compare()
+{
+	dd if="$1" bs=4k skip="$2" count="$3" iflag=direct 2>/dev/null >/tmp/a
+	dd if="$4" bs=4k skip="$5" count="$3" 2>/dev/null >/tmp/b
+	cmp -s /tmp/a /tmp/b
+}
 
 # refused WHAT TABLE: the table is refused, with one line of ours in the log.
 refused()
@@ -46,6 +55,7 @@ put million.map
 check "a map of a million extents loads" create m "0 $sectors lindex $data $meta 0"
 dmsetup table m
 dmsetup status m
+refuse "the module does not unload under a device" rmmod dm_lindex
 check "status tells the runs" sh -c 'dmsetup status m | grep -q " lindex runs [0-9]* image_bytes [0-9]* "'
 
 echo "# where sectors go"
@@ -108,6 +118,14 @@ refuse "a damaged map is not reloaded" message m reload 0
 check "and the old one stays" \
 	[ "$(dd if=/dev/mapper/m bs=512 skip="$1" count=1 iflag=direct 2>/dev/null | head -n 1 | tr -d '\0')" = elsewhere ]
 refuse "nonsense is no message" message m nonsense
+echo "# reloads from two sides, tables and states beside them"
+for i in 1 2 3; do message m reload 262144; done &
+one=$!
+for i in 1 2; do message m reload 0 2>/dev/null; message m reload 262144; dmsetup table m; dmsetup status m; done >/dev/null
+wait $one
+check "a reload while the device is suspended" sh -c 'dmsetup suspend --noudevsync m && dmsetup message m 0 reload 262144 &&
+	dmsetup resume --noudevsync m'
+check "and the map answers" dd if=/dev/mapper/m of=/dev/null bs=64k count=16 iflag=direct
 remove m
 
 echo "# what is refused"
@@ -120,6 +138,11 @@ refused "a map that points past the data device" "0 $sectors lindex $data $meta 
 put million.map
 dd if=/dev/zero of=$meta bs=4096 seek=700 count=1 conv=notrunc 2>/dev/null
 refused "an image with a page of zeroes" "0 $sectors lindex $data $meta 0"
+for map in /share/*.hostile; do
+	map=${map##*/}
+	put "$map"
+	refused "${map%.hostile}" "0 8 lindex $data $meta 0"
+done
 put million.map
 refused "more runs than the limit" "0 $sectors lindex $data $meta 0 2 max_runs 1000"
 refused "more bytes than the limit" "0 $sectors lindex $data $meta 0 2 max_bytes 65536"
@@ -136,6 +159,27 @@ refuse "the one behind it does not" dd if=/dev/mapper/m of=/dev/null bs=512 skip
 refuse "nor is it written" dd if=/dev/zero of=/dev/mapper/m bs=512 seek=$sectors count=1 oflag=direct
 message m stats
 remove m
+
+echo "# discards and zeroes, on a disk with blocks of 4 KiB"
+i=0
+until [ -b /dev/sda ] || [ $i = 100 ]; do i=$((i + 1)); usleep 100000; done
+awk 'BEGIN {for (i = 0; i < 4096; i++) print 8 * i, 8, 8 * (1 + i * 2503 % 8192)}' >/tmp/disk.text
+lindex-dm build /tmp/disk.text $meta >/dev/null
+check "a map with the disk's blocks" create s "0 32768 lindex /dev/sda $meta 0"
+dd if=/tmp/random of=/dev/mapper/s bs=64k oflag=direct 2>/dev/null
+check "what was written reads back" compare /dev/mapper/s 0 1536 /tmp/random 0
+check "blocks are discarded" /sbin/blkdiscard -o 409600 -l 1024000 /dev/mapper/s
+check "zeroes are written" /sbin/blkdiscard -z -o 4096000 -l 409600 /dev/mapper/s
+check "these blocks are zeroes" compare /dev/mapper/s 100 250 /dev/zero 0
+check "and these" compare /dev/mapper/s 1000 100 /dev/zero 0
+check "those before are not" compare /dev/mapper/s 0 100 /tmp/random 0
+check "nor those between" compare /dev/mapper/s 350 650 /tmp/random 350
+check "nor those behind" compare /dev/mapper/s 1100 436 /tmp/random 1100
+message s stats
+remove s
+echo '0 3 8' >/tmp/disk.text
+lindex-dm build /tmp/disk.text $meta >/dev/null
+refused "a unit smaller than the disk's blocks" "0 8 lindex /dev/sda $meta 0"
 
 echo "# a file as a block device, from its FIEMAP"
 create base "0 131072 linear $disk 0" # so that the filesystem's device can be shared by other maps

@@ -13,6 +13,15 @@ jobs=${JOBS:-$(nproc)}
 say() { printf 'kmod: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# kmod_folder FLAVOUR|KDIR: where its modules are built.
+kmod_folder()
+{
+	case $1 in
+	*/*) echo "$out/headers-$(basename "$(realpath "$1")" | sed 's/^linux-headers-//')" ;;
+	*) echo "$out/$1" ;;
+	esac
+}
+
 # missing PACKAGE...: 77 is what ctest counts as skipped.
 skip() { say "skipped, it needs: apt-get install $*"; exit 77; }
 

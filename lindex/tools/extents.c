@@ -21,6 +21,7 @@
 struct survey {
 	struct extents *x;
 	struct progress progress;
+	double started;
 };
 
 /* ---- One file ---------------------------------------------------------------------------------- */
@@ -92,7 +93,7 @@ static int visit(void *ctx, const char *path, uint64_t bytes)
 		x->unreadable++;
 	progress_at(&s->progress, ++x->files);
 	x->truncated = x->files >= EXTENTS_MAX_FILES ||
-		       seconds_now() - s->progress.started > EXTENTS_MAX_SECONDS;
+		       seconds_now() - s->started > EXTENTS_MAX_SECONDS;
 	if (x->truncated || (x->unsupported == x->files && x->files >= UNSUPPORTED_ENOUGH))
 		return ENOUGH;
 	return 0;
@@ -100,7 +101,7 @@ static int visit(void *ctx, const char *path, uint64_t bytes)
 
 int extents_below(const char *path, struct extents *x)
 {
-	struct survey s = { .x = x };
+	struct survey s = { .x = x, .started = seconds_now() };
 	int err;
 
 	*x = (struct extents){ 0 };

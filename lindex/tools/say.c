@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/*
- * Words for people: complaints, numbers, progress.
- */
-#include "tool.h"
+#include "say.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
-#include <string.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +15,7 @@ int complain(const char *fmt, ...)
 	va_list args;
 
 	fflush(stdout);
-	fputs("lindex-tool: ", stderr);
+	fprintf(stderr, "%s: ", tool_name);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
@@ -55,24 +53,30 @@ double seconds_now(void)
 
 void progress_begin(struct progress *p, const char *what)
 {
-	*p = (struct progress){ .what = what, .started = seconds_now() };
-	p->shown = p->started + PROGRESS_AFTER - PROGRESS_EVERY;
+	*p = (struct progress){ .shown = seconds_now() + PROGRESS_AFTER - PROGRESS_EVERY };
+	snprintf(p->what, sizeof(p->what), "%s", what);
+}
+
+bool progress_is_due(struct progress *p)
+{
+	double now = seconds_now();
+
+	if (p->shown == 0)
+		progress_begin(p, "");
+	if (now - p->shown < PROGRESS_EVERY || !isatty(STDERR_FILENO))
+		return false;
+	p->shown = now;
+	p->visible = true;
+	fputs("\r\033[K", stderr);
+	return true;
 }
 
 void progress_at(struct progress *p, uint64_t n)
 {
-	double now;
-
-	/* The clock costs more than most steps do. */
-	if (n % 64)
+	if (!progress_is_due(p))
 		return;
-	now = seconds_now();
-	if (now - p->shown < PROGRESS_EVERY || !isatty(STDERR_FILENO))
-		return;
-	fprintf(stderr, "\r  %s: %s ...", p->what, grouped(n).text);
+	fprintf(stderr, "  %s: %s ...", p->what, grouped(n).text);
 	fflush(stderr);
-	p->shown = now;
-	p->visible = true;
 }
 
 void progress_end(struct progress *p)

@@ -13,10 +13,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "new_file.h"
 #include "number.h"
-
-#define STATUS_NO    1
-#define STATUS_WRONG 2
+#include "say.h"
 
 /* ---- main.c: the verbs; each gets its own arguments, argv[argc] is NULL, and returns a status ------ */
 
@@ -26,31 +25,6 @@ int verb_demo(int argc, char **argv);
 int verb_dump(int argc, char **argv);
 int verb_lookup(int argc, char **argv);
 int verb_stat(int argc, char **argv);
-
-/* ---- say.c: words for people ------------------------------------------------------------------- */
-
-/* One line on stderr, after "lindex-tool: ". Returns STATUS_WRONG, so that callers can return it. */
-__attribute__((format(printf, 1, 2))) int complain(const char *fmt, ...);
-
-int no_memory(void);
-
-/* 1234567 as "1,234,567", for printf("%s", grouped(n).text). */
-struct grouped {
-	char text[28];
-};
-struct grouped grouped(uint64_t n);
-
-double seconds_now(void);
-
-/* A line on the terminal that counts, for work that may take seconds. Silent elsewhere. */
-struct progress {
-	const char *what;
-	double started, shown;
-	bool visible;
-};
-void progress_begin(struct progress *p, const char *what);
-void progress_at(struct progress *p, uint64_t n);
-void progress_end(struct progress *p);
 
 /* ---- runs.c: sorted runs in an array: what is read and written, and the truth to compare with ------ */
 
@@ -77,16 +51,7 @@ void runs_free(struct run_list *list);
 int runs_read(const char *path, struct run_list *list);
 void runs_write(const struct run_list *list, FILE *out);
 
-/* ---- file.c: whole files in, whole files out ---------------------------------------------------- */
-
-/* A file that gets its name when it is complete, so that nobody ever sees half of it. */
-struct new_file {
-	char *path, *temporary;
-	FILE *out;
-};
-int new_file_open(struct new_file *nf, const char *path);
-int new_file_commit(struct new_file *nf);
-void new_file_abort(struct new_file *nf);
+/* ---- file.c: images in and out ------------------------------------------------------------------- */
 
 /* The bytes of an image, aligned as lindex_certify() wants them. */
 struct image {

@@ -203,8 +203,18 @@ static bool find_file(const struct lfs_world *world, uint8_t path, struct place 
 
 /* ---- Agreement ------------------------------------------------------------------------------------------ */
 
+static bool lacks_memory(struct lfs_world *world, int64_t rc)
+{
+	if (rc != -ENOMEM || !world->may_lack_memory)
+		return false;
+	world->refused++;
+	return true;
+}
+
 static bool is_full(struct lfs_world *world, int64_t rc)
 {
+	if (lacks_memory(world, rc))
+		return true;
 	if (rc != -ENOSPC || !world->may_be_full)
 		return false;
 	world->full++;
@@ -214,7 +224,7 @@ static bool is_full(struct lfs_world *world, int64_t rc)
 /* Both must say the same. Return: false: the engine was full, and the twin is as before. */
 static bool agree(struct lfs_world *world, const char *what, int64_t got, int64_t want)
 {
-	if (is_full(world, got) && want >= 0) {
+	if ((got == -ENOMEM || want >= 0) && is_full(world, got)) {
 		lfs_twin_rewind(&world->twin, world->twin.op - 1);
 		world->twin.op++;
 		return false;
@@ -359,8 +369,13 @@ static void step_remove(struct lfs_world *world, const struct lfs_step *step)
 		rc = lfs_unlink(world->fs, p.dir_ino, p.name);
 		want = lfs_twin_unlink(&world->twin, p.dir, p.name);
 	}
-	CHECK(rc == want, "operation %u, remove: %d, expected %d (log: %s)", world->twin.op, rc,
-	      want, world->log);
+	CHECK(rc == want || lacks_memory(world, rc),
+	      "operation %u, remove: %d, expected %d (log: %s)", world->twin.op, rc, want,
+	      world->log);
+	if (rc == -ENOMEM) {
+		lfs_twin_rewind(&world->twin, world->twin.op - 1);
+		world->twin.op++;
+	}
 }
 
 static void step_rename(struct lfs_world *world, const struct lfs_step *step)
@@ -404,7 +419,7 @@ static void step_write(struct lfs_world *world, const struct lfs_step *step)
 		       step->kind == STEP_APPEND ? LFS_WRITE_APPEND : 0);
 	if (is_full(world, rc))
 		return;
-	if (world->may_be_full && rc > 0 && rc < (ssize_t)len)
+	if ((world->may_be_full || world->may_lack_memory) && rc > 0 && rc < (ssize_t)len)
 		world->full++;
 	else
 		CHECK(rc == (ssize_t)len, "operation %u, write of %u at %" PRIu64 ": %zd (log: %s)",
@@ -425,7 +440,7 @@ static void step_truncate(struct lfs_world *world, const struct lfs_step *step)
 	}
 	shrinks = to.size <= lfs_twin_now(&world->twin, p.node)->size;
 	rc = lfs_setattr(world->fs, p.ino, LFS_SET_SIZE, &to, NULL);
-	if (!shrinks && is_full(world, rc))
+	if (shrinks ? lacks_memory(world, rc) : is_full(world, rc))
 		return;
 	CHECK(!rc, "operation %u, truncate to %" PRIu64 ": %d (log: %s)", world->twin.op, to.size,
 	      rc, world->log);
@@ -482,7 +497,7 @@ static void step_clone(struct lfs_world *world, const struct lfs_step *step)
 	if (dst_offset + len > TWIN_FILE_MAX)
 		return;
 	rc = lfs_clone_range(world->fs, p.ino, src_offset, q.ino, dst_offset, len);
-	if (rc > 0 && world->may_be_full && (uint64_t)rc < len)
+	if (rc > 0 && (world->may_be_full || world->may_lack_memory) && (uint64_t)rc < len)
 		len = (uint64_t)rc;
 	agree(world, "clone", rc,
 	      lfs_twin_clone(&world->twin, p.node, src_offset, q.node, dst_offset, len));
@@ -500,9 +515,13 @@ static void step_read(struct lfs_world *world, const struct lfs_step *step)
 		return;
 	s = lfs_twin_now(&world->twin, p.node);
 	rc = lfs_read(world->fs, p.ino, world->buf, len, step->a);
+	if (lacks_memory(world, rc))
+		return;
 	len = step->a >= s->size      ? 0 :
 	      s->size - step->a < len ? (uint32_t)(s->size - step->a) :
 					len;
+	if (world->may_lack_memory && rc > 0 && rc < (ssize_t)len)
+		len = (uint32_t)rc;
 	CHECK(rc == (ssize_t)len, "operation %u, read: %zd, expected %u", world->twin.op, rc, len);
 	lfs_twin_read(s, want, len, step->a);
 	CHECK(!memcmp(world->buf, want, len),
@@ -566,6 +585,7 @@ static void step_open(struct lfs_world *world, const struct lfs_step *step)
 {
 	uint32_t *slot = &world->open[step->c % WORLD_OPEN];
 	struct place p;
+	int rc;
 
 	if (*slot != TWIN_NONE) {
 		world->twin.nodes[*slot].refs--;
@@ -575,13 +595,19 @@ static void step_open(struct lfs_world *world, const struct lfs_step *step)
 	if (step->kind == STEP_CLOSE || step->path >= WORLD_PATHS ||
 	    !find_file(world, step->path, &p))
 		return;
-	CHECK(lfs_open(world->fs, p.ino) == 0, "open");
+	rc = lfs_open(world->fs, p.ino);
+	if (lacks_memory(world, rc))
+		return;
+	CHECK(!rc, "open: %d", rc);
 	world->twin.nodes[p.node].refs++;
 	*slot = p.node;
 }
 
 static void synced(struct lfs_world *world, const char *what, int rc, uint32_t promise)
 {
+	/* The filesystem may be read-only by then. */
+	if (lacks_memory(world, rc == -EIO || rc == -EROFS ? -ENOMEM : rc))
+		return;
 	CHECK(!rc, "operation %u, %s: %d (log: %s)", world->twin.op, what, rc, world->log);
 	if (promise > world->promise)
 		world->promise = promise;
@@ -661,6 +687,8 @@ void lfs_world_do(struct lfs_world *world, const struct lfs_step *step)
 	if (world->before)
 		world->before(world->ctx, op);
 	steps[step->kind % STEP_COUNT](world, step);
+	if (world->after)
+		world->after(world->ctx);
 	for (size_t i = 0; i < world->twin.n_nodes; i++)
 		learn(world, (uint32_t)i);
 }

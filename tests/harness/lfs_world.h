@@ -61,8 +61,9 @@ struct lfs_step {
  * @synced:    Called when a sync has returned 0: from now on @promise is the oldest operation that may be found.
  * @promise:   The largest of these.
  * @may_be_full: -ENOSPC is no failure (of what takes space).
+ * @may_lack_memory: -ENOMEM is none of anything.
  * @tell:      Print what the engine logs.
- * @full:      How often that was.
+ * @full, @refused: How often that was.
  * @skipped:   Steps whose paths led nowhere.
  */
 struct lfs_world {
@@ -71,11 +72,12 @@ struct lfs_world {
 	uint32_t promise;
 	int64_t clock; /* seconds; each mount comes a day later: no two of them at the same time */
 	uint32_t stamps; /* given to writes so far */
-	bool may_be_full, tell;
-	uint64_t full, skipped, done;
+	bool may_be_full, may_lack_memory, tell;
+	uint64_t full, refused, skipped, done;
 	uint32_t open[WORLD_OPEN]; /* nodes, TWIN_NONE */
 	uint8_t *buf;
 	void (*before)(void *ctx, uint32_t op); /* each step; may be NULL */
+	void (*after)(void *ctx);               /* before attributes are asked for; may be NULL */
 	void (*synced)(void *ctx, uint32_t promise);
 	void *ctx;
 	struct lfs_mount_options options;

@@ -566,10 +566,7 @@ Test(cap, reserve_counts_under_the_cap)
 
 /* ---- The reserve of an index with a pager --------------------------------------------------------------- */
 
-/**
- * struct paged_world - An index whose pages may be evicted between a reserve and what it was for.
- * @evict: With a store. Without one every page stays.
- */
+/* An index whose pages may be evicted between a reserve and what it was for. */
 struct paged_world {
 	struct alloc_probe probe;
 	struct page_file pf;
@@ -578,6 +575,7 @@ struct paged_world {
 	struct twin twin;
 };
 
+/* @evict: with a store. Without one every page stays. */
 static void paged_world_open(struct paged_world *w, bool evict)
 {
 	struct lindex_pool_config pool_cfg = { .allocator = &w->probe.allocator };

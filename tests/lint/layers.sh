@@ -5,6 +5,7 @@
 #
 #   lindex/*            lindex's own headers, nothing else; <...> only in the files named below
 #   vmmap, fs-lfs       lindex.h; never each other
+#   tools of these      also what every command has: words and files of lindex/tools
 #   fs-lfs/fuse, tools  lfs.h, bdev.h, libfuse, the lock of an image (fuse/image.h);    vmmap/tools  vmmap.h, trace.h, sim.h, guest.h
 #   kernel              lindex and <linux/...>; kernel/test anything: it runs tests/ in there
 #   bench, examples     public headers; the data of bench also the readers of lindex/tools
@@ -13,6 +14,7 @@
 . "$(dirname "$0")/lint.sh"
 
 readers='(fiemap|number|pagemap|runs_text)\.h' # of lindex/tools, for the data of bench
+commands='(new_file|say|verbs)\.h' # of lindex/tools, for every command
 public='lindex\.h|vmmap\.h|trace\.h|lfs\.h'
 
 # allowed FILE INCLUDE: INCLUDE with its quotes or brackets.
@@ -33,7 +35,9 @@ allowed()
 	lindex/*)
 		[[ $inc == \"* && $name != */* && -f lindex/$name ]] ;;
 	vmmap/tools/*)
-		[[ $inc == \<* || $name =~ ^(vmmap|trace|sim|guest)\.h$ || -f $dir/$name ]] ;;
+		[[ $inc == \<* || $name =~ ^((vmmap|trace|sim|guest)\.h|$commands)$ || -f $dir/$name ]] ;;
+	fs-lfs/tools/say.c | fs-lfs/tools/tool.h)
+		[[ $inc == \<* || $name =~ ^(lfs\.h|$commands)$ || -f $dir/$name ]] ;;
 	fs-lfs/fuse/* | fs-lfs/tools/*)
 		[[ $inc == \<* || $name =~ ^(lfs|bdev|image)\.h$ || -f $dir/$name ]] ;;
 	vmmap/* | fs-lfs/*)

@@ -4,15 +4,10 @@
 # The report of the contest: it is XML, stands alone, and has no number that is not in the files that it is made of.
 # usage: bench_report.sh PROGRAM
 
-set -euo pipefail
+. "$(dirname "$0")/tool.sh"
 tool=${1:?usage: bench_report.sh PROGRAM}
-report=$PWD/../../bench/report
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
+report=$here/../../bench/report
+program=(python3 "$report")
 command -v python3 >/dev/null || { echo "skipped: no python3"; exit 0; }
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -61,20 +56,6 @@ for cell in root.iter(h + "td"):
 assert checked > 20 and cells > checked, (cells, checked)
 print(f"{checked} figures")
 END
-}
-
-try()
-{
-	local expected=$1 status=0
-	shift
-	python3 "$report" "$@" >out 2>err || status=$?
-	[[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected: $(head -c 500 err)"
-}
-
-complains()
-{
-	[[ $(wc -l <err) == 1 ]] || fail "expected one line on stderr, found: $(head -c 500 err)"
-	grep -qF -- "report: $1" err || fail "expected on stderr: $1; found: $(head -c 300 err)"
 }
 
 # ---- Of real figures ------------------------------------------------------------------------------
@@ -133,6 +114,7 @@ refuses()
 refuses '{' 'figures/bad.json: expected JSON'
 refuses '[]' 'figures/bad.json: expected an object with "section"'
 refuses '{"section": {"order": 1}}' 'figures/bad.json: expected "title", a text'
+refuses '{"section": {"title": "T", "order": 1}, "bars": [{"set": "s"}]}' 'figures/bad.json: bar 1: expected "what", a text'
 refuses '{"section": {"title": "T", "order": 1, "tables": [{"columns": [{"name": "a"}], "rows": [[1, 2]]}]}}' \
 	'figures/bad.json: table 1: expected 1 cells in row 1'
 refuses '{"section": {"title": "T", "order": 1, "plots": [{"title": "P", "x": {"label": "x", "log": true},
@@ -143,5 +125,4 @@ complains 'empty: expected *.json, found none'
 try 2 --frob
 complains 'expected a folder or --csv, found "--frob"'
 
-((failures == 0)) || { echo "$failures failure(s)"; exit 1; }
-echo ok
+verdict

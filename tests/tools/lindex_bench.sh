@@ -4,32 +4,10 @@
 # lindex-bench: every verb on a tiny set, what it writes, and what it says about bad input.
 # usage: lindex_bench.sh PROGRAM
 
-set -euo pipefail
+. "$(dirname "$0")/tool.sh"
 tool=${1:?usage: lindex_bench.sh PROGRAM}
-man=$PWD/../../bench/lindex-bench.1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-
-# try STATUS ARGS...: runs the tool; leaves "out" and "err".
-try()
-{
-	local expected=$1 status=0
-	shift
-	"$tool" "$@" >out 2>err || status=$?
-	[[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected: $(head -c 300 err)"
-}
-
-# complains TEXT: stdout is empty, stderr one line with TEXT.
-complains()
-{
-	[[ ! -s out ]] || fail "something on stdout: $(head -c 300 out)"
-	[[ $(wc -l <err) == 1 ]] || fail "expected one line on stderr, found: $(head -c 300 err)"
-	grep -qF -- "lindex-bench: $1" err || fail "expected on stderr: $1; found: $(head -c 300 err)"
-}
+man=$here/../../bench/lindex-bench.1
+program=("$tool")
 
 # sound JSON: has every field, at least one row, a lindex among them, and no wrong answer.
 sound()
@@ -117,5 +95,4 @@ complains 'absent.runs: '
 try 2 lookup --json absent/file
 complains 'absent/file: cannot write: No such file or directory'
 
-((failures == 0)) || { echo "$failures failure(s)"; exit 1; }
-echo ok
+verdict

@@ -4,34 +4,10 @@
 # lindex-tool, from text to an image and back, and what it says about bad input.
 # usage: lindex_tool.sh PROGRAM
 
-set -euo pipefail
+. "$(dirname "$0")/tool.sh"
 tool=${1:?usage: lindex_tool.sh PROGRAM}
-man=$PWD/../../lindex/tools/lindex-tool.1
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-
-# try STATUS ARGS...: runs the tool, standard input is ours; leaves "out" and "err".
-try()
-{
-	local expected=$1 status=0
-	shift
-	"$tool" "$@" >out 2>err || status=$?
-	[[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected: $(head -c 300 err)"
-}
-
-says() { grep -qF -- "$1" out || fail "expected on stdout: $1; found: $(head -c 300 out)"; }
-
-# complains TEXT: stdout is empty, stderr one line with TEXT.
-complains()
-{
-	[[ ! -s out ]] || fail "something on stdout: $(head -c 300 out)"
-	[[ $(wc -l <err) == 1 ]] || fail "expected one line on stderr, found: $(head -c 300 err)"
-	grep -qF -- "lindex-tool: $1" err || fail "expected on stderr: $1; found: $(head -c 300 err)"
-}
+man=$here/../../lindex/tools/lindex-tool.1
+program=("$tool")
 
 # refuses TEXT COMPLAINT: as input of build; no image appears, no temporary file is left.
 refuses()
@@ -219,5 +195,4 @@ if [[ -w /dev/full ]]; then
 	complains 'cannot write to stdout: No space left on device'
 fi
 
-((failures == 0)) || { echo "$failures failure(s)"; exit 1; }
-echo ok
+verdict

@@ -4,37 +4,12 @@
 # The vmmap command: every verb, every format in and out, and what it says about bad input.
 # usage: vmmap.sh PROGRAM
 
-set -euo pipefail
+. "$(dirname "$0")/tool.sh"
 tool=${1:?usage: vmmap.sh PROGRAM}
-here=$PWD
 man=$here/../../vmmap/tools/vmmap.1
 guests=$here/../vmmap/guests
 data=$here/../vmmap/data
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-failures=0
-
-fail() { echo "FAIL: $*"; failures=$((failures + 1)); }
-
-# try STATUS ARGS...: runs the tool, standard input is ours; leaves "out" and "err".
-try()
-{
-	local expected=$1 status=0
-	shift
-	"$tool" "$@" >out 2>err || status=$?
-	[[ $status == "$expected" ]] || fail "$*: exit status $status, expected $expected: $(head -c 300 err)"
-}
-
-says() { grep -qF -- "$1" out || fail "expected on stdout: $1; found: $(head -c 300 out)"; }
-
-# complains TEXT: stdout is empty, stderr one line with TEXT.
-complains()
-{
-	[[ ! -s out ]] || fail "something on stdout: $(head -c 300 out)"
-	[[ $(wc -l <err) == 1 ]] || fail "expected one line on stderr, found: $(head -c 300 err)"
-	grep -qF -- "vmmap: $1" err || fail "expected on stderr: $1; found: $(head -c 300 err)"
-}
+program=("$tool")
 
 # json EXPRESSION: holds of the object on stdout, as j.
 json()
@@ -248,5 +223,4 @@ complains 'mem: entry at physical address 0 (level 4, virtual address 0): expect
 try 2 check --qemu space --mem mem --cr3 0
 complains 'space:1: expected a line of "info tlb"'
 
-((failures == 0)) || exit 1
-echo 'vmmap: all as expected'
+verdict

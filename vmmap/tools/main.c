@@ -3,9 +3,9 @@
  * vmmap: page tables at the command line. This file: which verb.
  */
 #include "tool.h"
+#include "verbs.h"
 
-#include <errno.h>
-#include <string.h>
+const char *const tool_name = "vmmap";
 
 static const char help[] =
 	"usage: vmmap VERB ARGUMENTS\n"
@@ -42,57 +42,14 @@ static const char help[] =
 	"Exit status: 0; 1: an address faults; 2: bad arguments or input, or a check found a "
 	"difference.\n";
 
-static const struct verb {
-	const char *name;
-	int (*run)(int argc, char **argv);
-} verbs[] = {
+static const struct verb verbs[] = {
 	{ "bench", verb_bench }, { "capture", verb_capture }, { "check", verb_check },
 	{ "gen", verb_gen },     { "record", verb_record },   { "sim", verb_sim },
 	{ "stat", verb_stat },   { "sweep", verb_sweep },     { "translate", verb_translate },
+	{ NULL, NULL },
 };
-
-static bool wants(int argc, char **argv, const char *option)
-{
-	return argc > 1 && strcmp(argv[1], option) == 0;
-}
-
-static const struct verb *find_verb(const char *name)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	return NULL;
-}
-
-static int run(int argc, char **argv)
-{
-	const struct verb *verb;
-
-	if (wants(argc, argv, "--help") || wants(argc, argv, "-h")) {
-		fputs(help, stdout);
-		return 0;
-	}
-	if (wants(argc, argv, "--version")) {
-		printf("vmmap %s\n", vmmap_version());
-		return 0;
-	}
-	if (argc < 2)
-		return complain("expected a verb, found none; see vmmap --help");
-	verb = find_verb(argv[1]);
-	if (!verb)
-		return complain("expected a verb, found \"%s\"; see vmmap --help", argv[1]);
-	if (wants(argc - 1, argv + 1, "--help")) {
-		fputs(help, stdout);
-		return 0;
-	}
-	return verb->run(argc - 2, argv + 2);
-}
 
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
-
-	if (fflush(stdout) || ferror(stdout))
-		return complain("cannot write to stdout: %s", strerror(errno));
-	return status;
+	return verbs_main(verbs, help, vmmap_version(), argc, argv);
 }

@@ -14,12 +14,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "new_file.h"
+#include "say.h"
 #include "sim.h"
 #include "trace.h"
 #include "vmmap.h"
-
-#define STATUS_NO    1
-#define STATUS_WRONG 2
 
 /* ---- main.c: the verbs; each gets its own arguments, argv[argc] is NULL, and returns a status ------ */
 
@@ -56,44 +55,13 @@ int options_parse(const char *verb, const char *usage, const struct option_spec 
 int option_number(const char *name, const char *text, uint64_t *n);
 int option_hex(const char *name, const char *text, uint64_t *n);
 
-/* ---- say.c: words for people ------------------------------------------------------------------- */
+/* ---- say.c: words that only this command has ------------------------------------------------------ */
 
-/* One line on stderr, after "vmmap: ". Returns STATUS_WRONG, so that callers can return it. */
-__attribute__((format(printf, 1, 2))) int complain(const char *fmt, ...);
+/* As complain(), say.h of lindex/tools: one line on stderr; returns STATUS_WRONG. */
 int complain_why(const struct vmmap_refusal *why);
-int no_memory(void);
-
-/* 1234567 as "1,234,567", for printf("%s", grouped(n).text). */
-struct grouped {
-	char text[28];
-};
-struct grouped grouped(uint64_t n);
-
-double seconds_now(void);
-
-/* A line on the terminal that counts, for work that may take seconds. Silent elsewhere. */
-struct progress {
-	char what[64];
-	double shown;
-	bool visible;
-};
-void progress_begin(struct progress *p, const char *what);
-void progress_at(struct progress *p, uint64_t n);
-void progress_end(struct progress *p);
 
 /* Prints @json, and frees it. Return: a status. */
 int put_json(json_t *json);
-
-/* ---- file.c: files out, each complete or not there ---------------------------------------------- */
-
-struct new_file {
-	char *path, *temporary;
-	FILE *out;
-};
-/* @path NULL or "-": standard output. */
-int new_file_open(struct new_file *nf, const char *path);
-int new_file_commit(struct new_file *nf);
-void new_file_abort(struct new_file *nf);
 
 /* ---- source.c: traces and spaces that a command line names --------------------------------------- */
 

@@ -11,7 +11,8 @@
 #include "check.h"
 #include "workers.h"
 
-#define DEATHS_MAX 40
+#define DEATHS_MAX  40
+#define SEED_STRIDE 401u /* small traces between the first ones of two seeds */
 
 struct explorer {
 	struct explore_result *result;
@@ -31,9 +32,9 @@ static double seconds_now(void)
 static enum trace_kind kind_of_turn(uint64_t turn)
 {
 	static const uint8_t shares[TRACE_KIND_COUNT] = {
-		[TRACE_one] = 8,   [TRACE_two] = 18,   [TRACE_random] = 6, [TRACE_rename] = 3,
+		[TRACE_one] = 8,   [TRACE_two] = 16,   [TRACE_random] = 6, [TRACE_rename] = 3,
 		[TRACE_share] = 4, [TRACE_append] = 2, [TRACE_back] = 2,   [TRACE_clean] = 2,
-		[TRACE_full] = 2,  [TRACE_stale] = 2,  [TRACE_many] = 1,
+		[TRACE_full] = 2,  [TRACE_stale] = 2,  [TRACE_many] = 1,   [TRACE_edge] = 2,
 	};
 	uint64_t at = turn * 17 % 50; /* mixed */
 
@@ -45,8 +46,12 @@ static enum trace_kind kind_of_turn(uint64_t turn)
 	return TRACE_random;
 }
 
-/* The next trace. A few of the small ones are spread over all of them; when all are done, random ones follow. */
-static bool next_trace(struct explore_result *r, int only, enum trace_kind *kind, uint64_t *index)
+/*
+ * The next trace. A few of the small ones are spread over all of them, and each seed begins elsewhere; when all are
+ * done, random ones follow.
+ */
+static bool next_trace(struct explore_result *r, int only, uint64_t seed, enum trace_kind *kind,
+		       uint64_t *index)
 {
 	uint64_t count;
 
@@ -59,7 +64,7 @@ static bool next_trace(struct explore_result *r, int only, enum trace_kind *kind
 		*kind = TRACE_random;
 		*index = atomic_fetch_add(&r->next[*kind], 1);
 	} else if (count) {
-		*index = *index * 7919 % count;
+		*index = (*index + seed % count * SEED_STRIDE) % count * 7919 % count;
 	}
 	return true;
 }
@@ -80,7 +85,7 @@ static void work(void *ctx, char *current)
 
 	plan.current = current;
 	while (atomic_load(&r->counts.states) < plan.limit && !is_late(ex) &&
-	       next_trace(r, ex->opt->kind, &kind, &index)) {
+	       next_trace(r, ex->opt->kind, plan.seed, &kind, &index)) {
 		if (judge_trace(kind, index, &plan, &r->counts, why, sizeof(why)))
 			continue;
 		if (!r->first[0])

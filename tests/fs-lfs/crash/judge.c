@@ -148,9 +148,8 @@ static bool judge_check(struct judge *j, struct crash_disk *disk, const char *wh
 	size_t events = disk->n_events, touched = disk->layer->n_touched;
 	int rc = lfs_check(&disk->dev, &opt, &result);
 
-	if (rc == -ENOSYS)
-		if (rc && !found.n)
-			snprintf(found.first, sizeof(found.first), "lfs_check: %d", rc);
+	if (rc && !found.n)
+		snprintf(found.first, sizeof(found.first), "lfs_check: %d", rc);
 	if (rc || found.n)
 		return lost(j, "J1", when, found.first);
 	if (disk->n_events != events || disk->layer->n_touched != touched)
@@ -352,6 +351,7 @@ static bool judge_again(struct judge *j, struct stage *stage, const struct crash
 static void run_trace(struct judge *j, struct stage *stage)
 {
 	struct lfs_world *world = stage->world;
+	char why[ORACLE_WHY_BYTES] = "";
 
 	world->options.discard = j->trace.discard;
 	CHECK(!lfs_world_mount(world, &stage->disk.dev), "mount: %s", world->log);
@@ -366,6 +366,7 @@ static void run_trace(struct judge *j, struct stage *stage)
 		harness_step(j->plan->current, i);
 		lfs_world_do(world, &j->trace.steps[i]);
 	}
+	CHECK(lfs_world_compare(world, why), "before any crash: %s", why);
 	if (j->trace.unmount) {
 		CHECK(!lfs_world_unmount(world), "unmount: %s", world->log);
 		on_sync(stage, world->twin.op);

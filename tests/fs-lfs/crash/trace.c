@@ -10,7 +10,7 @@
 
 const char *const trace_kind_names[TRACE_KIND_COUNT] = {
 	"one",  "two",   "random", "rename", "share", "append",
-	"back", "clean", "full",   "stale",  "many",
+	"back", "clean", "full",   "stale",  "many",  "edge",
 };
 
 static void add(struct trace *trace, struct lfs_step step)
@@ -365,6 +365,53 @@ static void make_many(struct trace *trace, struct rng *rng)
 	add(trace, STEP(CHECKPOINT));
 }
 
+/* @file ends at @end, inside a block, and grows to @to. */
+static struct lfs_step grow_step(struct rng *rng, uint8_t file, uint32_t end, uint32_t to)
+{
+	switch (rng_below(rng, 6)) {
+	case 0:
+	case 1:
+		return STEP(TRUNCATE, .path = file, .a = to);
+	case 2:
+		return STEP(APPEND, .path = file, .b = to - end);
+	case 3:
+		return STEP(WRITE, .path = file, .a = to, .b = (uint32_t)rng_below(rng, 2 * BLOCK));
+	case 4:
+		return STEP(FALLOCATE, .path = file, .c = 0, .a = end, .b = to - end);
+	default: /* of a file of 12 blocks: to a block behind the end */
+		return STEP(CLONE, .path = BH, .path2 = file, .a = to / BLOCK * BLOCK,
+			    .b = 2 * BLOCK);
+	}
+}
+
+static void make_edge(struct trace *trace, struct rng *rng)
+{
+	static const uint8_t files[] = { AF, BF, AH };
+
+	trace->ground = rng_one_in(rng, 2) ? GROUND_files : GROUND_log;
+	add(trace, STEP(CREATE, .path = AH));
+	add(trace, STEP(CREATE, .path = BH));
+	add(trace, STEP(WRITE, .path = BH, .b = 12 * BLOCK - 1));
+	for (uint64_t i = 0, n = 2 + rng_below(rng, 5); i < n; i++) {
+		uint8_t file = files[rng_below(rng, 3)];
+		uint32_t end = (uint32_t)(rng_below(rng, 6) * BLOCK + 1 +
+					  rng_below(rng, BLOCK - 1));
+		uint32_t to = end + 1 + (uint32_t)rng_magnitude(rng, 14);
+
+		if (!rng_one_in(rng, 4))
+			add(trace, STEP(WRITE, .path = file, .b = 8 * BLOCK - 1));
+		if (rng_one_in(rng, 4))
+			add(trace, STEP(FSYNC, .path = file));
+		add(trace, STEP(TRUNCATE, .path = file, .a = end));
+		if (rng_one_in(rng, 3))
+			add(trace,
+			    rng_one_in(rng, 2) ? STEP(FSYNC, .path = file) : STEP(CHECKPOINT));
+		add(trace, grow_step(rng, file, end, to));
+		if (rng_one_in(rng, 3))
+			add(trace, rng_one_in(rng, 2) ? STEP(FDATASYNC, .path = file) : STEP(TICK));
+	}
+}
+
 void trace_make(struct trace *trace, enum trace_kind kind, uint64_t index, uint64_t seed)
 {
 	struct rng rng;
@@ -406,6 +453,9 @@ void trace_make(struct trace *trace, enum trace_kind kind, uint64_t index, uint6
 		break;
 	case TRACE_many:
 		make_many(trace, &rng);
+		break;
+	case TRACE_edge:
+		make_edge(trace, &rng);
 		break;
 	case TRACE_KIND_COUNT:
 		break;

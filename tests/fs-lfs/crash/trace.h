@@ -21,6 +21,7 @@
  * full       until -ENOSPC, removals, and again
  * stale      on an image that was formatted over an older filesystem with the same uuid
  * many       directories with hundreds of names: maps in pages
+ * edge       files are cut inside a block and grow again, in each way there is: what was cut off is zeroes
  */
 enum trace_kind {
 	TRACE_one,
@@ -34,6 +35,7 @@ enum trace_kind {
 	TRACE_full,
 	TRACE_stale,
 	TRACE_many,
+	TRACE_edge,
 	TRACE_KIND_COUNT
 };
 

@@ -4,7 +4,7 @@
 # Every call of features.c, as each kind of mount answers it. usage: features.sh BINARIES
 . ./mount.sh
 
-for options in '' writeback; do
+for options in writeback nowriteback; do
 	make 256M
 	up "$options"
 	mkdir "$dir/f"

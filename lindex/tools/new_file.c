@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/*
- * Files out: a file gets its name when it is complete, so that nobody ever sees half of it.
- */
-#include "tool.h"
+#include "new_file.h"
 
+#include "say.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Where the bytes of @path will be: behind symbolic links, so that these survive. */
+static char *final_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real ? real : strdup(path);
+}
 
 static int open_temporary(struct new_file *nf)
 {
@@ -49,10 +55,10 @@ int new_file_open(struct new_file *nf, const char *path)
 	}
 	/* A rename would replace a device, too. */
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return complain("%s: cannot write: expected a regular file or a new name", path);
-	nf->path = realpath(path, NULL); /* behind symbolic links, so that these survive */
-	if (!nf->path)
-		nf->path = strdup(path);
+		return complain(
+			"%s: cannot write: expected a regular file or a new name, found a %s", path,
+			S_ISDIR(st.st_mode) ? "directory" : "special file");
+	nf->path = final_path(path);
 	if (!nf->path)
 		return no_memory();
 	status = open_temporary(nf);
@@ -67,10 +73,10 @@ int new_file_commit(struct new_file *nf)
 
 	if (!nf->path) {
 		nf->out = NULL;
-		return 0; /* main() flushes stdout, and says so if it cannot */
+		return 0;
 	}
-	if (fflush(nf->out) || ferror(nf->out))
-		err = errno ? errno : EIO;
+	if (fflush(nf->out) || ferror(nf->out) || fsync(fileno(nf->out)))
+		err = errno;
 	if (fclose(nf->out) && !err)
 		err = errno;
 	nf->out = NULL;
