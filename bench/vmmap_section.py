@@ -117,13 +117,12 @@ def footprint_promises(rows):
         radix = [r for r in of(rows, "radix4") if r["space"] == row["space"]]
         if not radix:
             continue
-        name = re.sub(r".*/|\.runs.*", "", row["space"])
+        name, theirs = re.sub(r".*/|\.runs.*", "", row["space"]), float(radix[0]["table_bytes"])
         if float(row["pages"]) / float(row["runs"]) < 4:
-            ratio = float(row["table_bytes_marked"]) / float(radix[0]["table_bytes"])
-            found.append(promise(f"table bytes / radix4, {name}", ratio, most=round(float(row["bound_of_radix4"]), 4)))
+            marked = float(row.get("table_bytes_marked") or row["table_bytes"])
+            found.append(promise(f"table bytes / radix4, {name}", marked / theirs, most=round(float(row["bound_of_radix4"]), 4)))
         elif float(row["pages"]) / float(row["runs"]) > 20:
-            ratio = float(row["table_bytes"]) / float(radix[0]["table_bytes"])
-            found.append(promise(f"table bytes / radix4, as loaded, {name}", ratio, most=0.04))
+            found.append(promise(f"table bytes as loaded / radix4, {name}", float(row["table_bytes"]) / theirs, most=0.04))
     return found
 
 
