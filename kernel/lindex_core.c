@@ -6,13 +6,11 @@
  */
 #include <linux/module.h>
 
-#include "../lindex/build.c"
 #include "../lindex/cursor.c"
 #include "../lindex/inner.c"
 #include "../lindex/leaf.c"
 #include "../lindex/leaf_dense.c"
 #include "../lindex/leaf_lines.c"
-#include "../lindex/leaf_sparse.c"
 #include "../lindex/lookup.c"
 #include "../lindex/retire.c"
 #include "../lindex/space.c"

@@ -281,7 +281,7 @@ static uint64_t dense_value(const struct lindex_dense *d, uint32_t i, uint64_t r
 	return lindex_from64(d->vbase) + residual + (d->neg ? 0 - step : step);
 }
 
-uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs)
+LINDEX_COLD uint32_t lindex_dense_decode(const struct lindex_dense *d, struct lindex_run *runs)
 {
 	uint32_t i, m = 0, n = lindex_node_n(&d->head);
 
@@ -482,7 +482,7 @@ LINDEX_COLD void lindex_presence_encode(const struct lindex_plan *plan,
 	}
 }
 
-uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs)
+LINDEX_COLD uint32_t lindex_presence_decode(const struct lindex_dense *d, struct lindex_run *runs)
 {
 	const uint8_t *bytes = (const uint8_t *)d;
 	uint32_t n = lindex_node_n(&d->head), stride = lindex_from32(d->stride), i, m = 0, rank = 0;

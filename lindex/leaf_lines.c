@@ -60,20 +60,26 @@ static LINDEX_ALWAYS_INLINE bool lines_place(struct lines_packer *p, uint64_t of
 	return true;
 }
 
+/* Place a hole at @hole and the run behind it at @off, or neither. */
+static LINDEX_NOINLINE bool lines_place_both(struct lines_packer *p, uint64_t hole, uint64_t off)
+{
+	struct lines_packer before = *p;
+
+	if (lines_place(p, hole) && lines_place(p, off))
+		return true;
+	*p = before;
+	return false;
+}
+
 /* Place run i and the hole before it, or neither. */
 static LINDEX_ALWAYS_INLINE bool lines_place_run(struct lines_packer *p,
 						 const struct lindex_run *runs, uint32_t i)
 {
-	struct lines_packer before;
+	uint64_t off = runs[i].first - runs[0].first;
 
 	if (!i || runs[i].first == runs[i - 1].last + 1)
-		return lines_place(p, runs[i].first - runs[0].first);
-	before = *p;
-	if (lines_place(p, runs[i - 1].last + 1 - runs[0].first) &&
-	    lines_place(p, runs[i].first - runs[0].first))
-		return true;
-	*p = before;
-	return false;
+		return lines_place(p, off);
+	return lines_place_both(p, runs[i - 1].last + 1 - runs[0].first, off);
 }
 
 /* Place runs until one does not fit. Returns how many did. */
@@ -139,7 +145,8 @@ static uint32_t lines_pack(const struct lindex_run *runs, uint32_t n, uint32_t u
  * Spread entries evenly over a few lines more, so that the next updates find room in their line
  * (lindex_lines_patch()). Keeps the tight packing if the spread one does not fit.
  */
-static void lines_spread(const struct lindex_run *runs, uint32_t m, struct lines_packer *p)
+static LINDEX_COLD void lines_spread(const struct lindex_run *runs, uint32_t m,
+				     struct lines_packer *p)
 {
 	uint32_t want = (p->n * SPREAD_OUT_OF + p->cap * SPREAD_FILL - 1) / (p->cap * SPREAD_FILL);
 	uint32_t lines = lindex_min32(want, lines_room(p->units, p->dw));
@@ -227,9 +234,9 @@ uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t ma
  * @slack: Leave room for updates if there is any.
  * @most:  Output: how many of them fit at most, where not all do.
  */
-bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-			  const struct lindex_traits *t, bool slack, struct lindex_plan *plan,
-			  uint32_t *most)
+LINDEX_COLD bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+				      const struct lindex_traits *t, bool slack,
+				      struct lindex_plan *plan, uint32_t *most)
 {
 	struct lines_packer p, best = { 0 };
 	uint32_t kw, m, cap, pw = lines_pw(&t->ranges);
@@ -267,7 +274,7 @@ struct lines_writer {
 	struct lines_packer p;
 };
 
-static void lines_put(uint8_t *at, uint32_t width, uint64_t v)
+static LINDEX_NOINLINE void lines_put(uint8_t *at, uint32_t width, uint64_t v)
 {
 	if (width == 1)
 		*at = (uint8_t)v;
@@ -351,7 +358,7 @@ static uint64_t lines_get(const uint8_t *at, uint32_t width)
 			    lindex_ld64(at);
 }
 
-uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs)
+LINDEX_COLD uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs)
 {
 	uint32_t aux = lindex_from16(l->head.aux), nlines = aux & 0xff, pw = lindex_lines_pw(l);
 	uint32_t dir_units = lindex_lines_dir_units(nlines, l->dw), i, j, m = 0;
@@ -456,8 +463,8 @@ static uint64_t lines_value(const struct lines_view *v, const struct lines_entry
 }
 
 /* Whether @a, up to @key - 1, and @b, from @key on, are one. */
-static bool lines_joins(const struct lines_view *v, const struct lines_entry *a,
-			const struct lines_entry *b, uint64_t key)
+static LINDEX_NOINLINE bool lines_joins(const struct lines_view *v, const struct lines_entry *a,
+					const struct lines_entry *b, uint64_t key)
 {
 	if (!lines_mapped(v, a) || !lines_mapped(v, b))
 		return lines_mapped(v, a) == lines_mapped(v, b); /* two holes are one */
@@ -466,7 +473,8 @@ static bool lines_joins(const struct lines_view *v, const struct lines_entry *a,
 				    lines_value(v, b, key));
 }
 
-static uint32_t lines_take_out(const struct lines_view *v, uint32_t i, struct lines_entry *e)
+static LINDEX_NOINLINE uint32_t lines_take_out(const struct lines_view *v, uint32_t i,
+					       struct lines_entry *e)
 {
 	const struct lindex_lines *l = v->l;
 	const uint8_t *line = v->line0 + (size_t)LINDEX_UNIT_BYTES * i;
@@ -697,7 +705,7 @@ bool lindex_lines_patch(const struct lindex_lines *old, uint64_t first, uint64_t
 /* ---- Divide: two leaves from one, by lines ----------------------------------------------------------- */
 
 /* Might DENSE or PRESENCE, which have a residual for each key, save an eighth? False is certain, and cheap. */
-static bool lines_might_be_dense(const struct lines_view *v, struct lines_entry *e)
+static LINDEX_COLD bool lines_might_be_dense(const struct lines_view *v, struct lines_entry *e)
 {
 	uint64_t some[3] = { 0 }, values[3] = { 0 }, keys = 0, len;
 	struct lines_entry before = { 0 };

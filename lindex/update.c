@@ -206,7 +206,7 @@ static void collect_right(struct update *u, const struct lindex_run *runs, uint3
 }
 
 /* s->runs: everything in the two cut leaves but [first, last], and the new run. */
-static void collect(struct update *u, const struct lindex_slot *slot)
+static LINDEX_COLD void collect(struct update *u, const struct lindex_slot *slot)
 {
 	bool one = slot || (u->left_leaf ? u->left_leaf == u->right_leaf :
 					   u->levels && !u->right_leaf &&
@@ -736,7 +736,7 @@ static LINDEX_COLD int lift(struct update *u)
 	return 0;
 }
 
-static int apply_tree(struct update *u)
+static LINDEX_COLD int apply_tree(struct update *u)
 {
 	int err;
 
@@ -799,7 +799,8 @@ static bool patch(struct update *u)
 	return true;
 }
 
-static bool make_part(struct update *u, const struct lindex_lines *l, uint32_t from, uint32_t to)
+static LINDEX_COLD bool make_part(struct update *u, const struct lindex_lines *l, uint32_t from,
+				  uint32_t to)
 {
 	struct lindex_entry *e = &u->s->fresh[u->nfresh++];
 	struct lindex_lines *part;
@@ -819,7 +820,7 @@ static bool make_part(struct update *u, const struct lindex_lines *l, uint32_t f
  * A leaf that has no room: with a line more it is larger than leaves may be, and its lines become two leaves. Appends
  * go the long way, which fills the first leaf. False: all do.
  */
-static bool divide(struct update *u)
+static LINDEX_COLD bool divide(struct update *u)
 {
 	const struct lindex_lines *old = (const struct lindex_lines *)leaf_before(u);
 	struct lindex_lines *l = (struct lindex_lines *)(void *)u->s->decoded;
