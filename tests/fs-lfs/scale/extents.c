@@ -142,7 +142,7 @@ static void scramble(struct scale *s, lfs_ino_t from, lfs_ino_t to, uint64_t blo
 /* Many extents are made by sharing: a file, its blocks in another order, and clones of that. */
 void scale_extents(struct scale *s)
 {
-	uint64_t blocks = s->quick ? 1 << 14 : 1 << 17, clones = s->quick ? 10 : 77;
+	uint64_t blocks = 1 << 14, clones = s->quick ? 63 : 639;
 	struct lfs_map_stats map;
 	struct lfs_stats stats;
 	lfs_ino_t ino, mixed, clone;
