@@ -71,7 +71,7 @@ plan_quick()
 # The other parts; each writes its own file.
 plan_others()
 {
-	local minutes=(40 15 25)
+	local minutes=(40 20 25)
 	[[ -z $quick ]] || minutes=(1 3 10)
 	cat <<-END
 		vmmap ${minutes[0]} bench/vmmap.sh $build $out $quick

@@ -211,41 +211,6 @@ RANK_INLINE struct lindex_run find(const struct tree *t, uint64_t key, bool avx2
 	return answer(node, rank(((const struct leaf *)node)->first, LEAF, key, avx2), key);
 }
 
-RANK_INLINE struct lindex_run find_avx2(const void *map, uint64_t key)
-{
-	return find(map, key, true);
-}
-
-RANK_INLINE struct lindex_run find_plain(const void *map, uint64_t key)
-{
-	return find(map, key, false);
-}
-
-#define LOOP(name)     name##_avx2
-#define LOOP_FIND      find_avx2
-#define LOOP_ATTRIBUTE RANK_AVX2
-#include "loops_body.h"
-
-#define LOOP(name) name##_plain
-#define LOOP_FIND  find_plain
-#define LOOP_ATTRIBUTE
-#include "loops_body.h"
-
-static uint64_t lookups(const void *map, const uint64_t *keys, size_t n)
-{
-	return (((const struct tree *)map)->avx2 ? lookups_avx2 : lookups_plain)(map, keys, n);
-}
-
-static uint64_t chain(const void *map, const uint64_t *keys, size_t n)
-{
-	return (((const struct tree *)map)->avx2 ? chain_avx2 : chain_plain)(map, keys, n);
-}
-
-static void lookup(const void *map, uint64_t key, struct lindex_run *run)
-{
-	(((const struct tree *)map)->avx2 ? lookup_avx2 : lookup_plain)(map, key, run);
-}
-
 /* ---- Batch --------------------------------------------------------------------------------- */
 
 #define GROUP 16u
@@ -294,16 +259,12 @@ RANK_INLINE uint64_t batch_with(const void *map, const uint64_t *keys, size_t n,
 	return sum;
 }
 
-RANK_AVX2 static uint64_t batch_avx2(const void *map, const uint64_t *keys, size_t n)
+static bool uses_avx2(const void *map)
 {
-	return batch_with(map, keys, n, true);
+	return ((const struct tree *)map)->avx2;
 }
 
-static uint64_t batch(const void *map, const uint64_t *keys, size_t n)
-{
-	return ((const struct tree *)map)->avx2 ? batch_avx2(map, keys, n) :
-						  batch_with(map, keys, n, false);
-}
+#include "loops_simd_body.h"
 
 /* ---- Paths --------------------------------------------------------------------------------- */
 

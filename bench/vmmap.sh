@@ -20,6 +20,7 @@ if [[ ${3:-} == --quick ]]; then
 fi
 
 mkdir -p "$out"
+rm -f "$out"/vmmap-{stat,sweep,bench}.csv
 "$vmmap" stat --csv bench/data/*.runs.zst >"$out/vmmap-stat.csv"
 "$vmmap" sweep --csv "${sweep[@]}" >"$out/vmmap-sweep.csv"
 "$vmmap" bench --csv --pages "$pages" --queries "$queries" >"$out/vmmap-bench.csv"

@@ -218,14 +218,15 @@ static uint32_t groups_below(const struct places *p, uint32_t index)
 	return p->geo.ngroups - first < LFS_GDIR_GROUPS ? p->geo.ngroups - first : LFS_GDIR_GROUPS;
 }
 
-/* Return: 0, -EBADMSG; -ENOMEM. */
+/* Return: 0, -EBADMSG: also if only its own copy of the checksum is wrong, which nobody reads; -ENOMEM. */
 static int info_check(struct places *p, uint32_t g, const struct lfs_gdir_entry *e)
 {
 	size_t bytes = (size_t)p->geo.ginfo_blocks * LFS_BLOCK;
 	uint8_t *buf = aligned_alloc(64, bytes);
 	uint64_t at = info_at(&p->geo, g, e->copy);
 	bool sound = buf && e->copy <= 1 && !read_at(p, buf, at, p->geo.ginfo_blocks) &&
-		     lfs_csum_fixed(buf, bytes, 8, at) == lfs_from64(e->csum);
+		     lfs_csum_fixed(buf, bytes, 8, at) == lfs_from64(e->csum) &&
+		     !memcmp(buf + offsetof(struct lfs_group_disk, csum), &e->csum, 8);
 	int err = !buf ? -ENOMEM : sound ? 0 : -EBADMSG;
 
 	free(buf);
@@ -248,10 +249,10 @@ static int gdir_renew(struct places *p, uint32_t index, struct lfs_gdir_disk *d)
 	return write_at(p, d, at, 1);
 }
 
-/* Every group whose info cannot be used; @all: nothing is known of any. */
-static int groups_check(struct places *p, uint32_t index, struct lfs_gdir_disk *d, bool all)
+/* Every group whose info cannot be used; @all: nothing is known of any. @renew: the directory is written in any case. */
+static int groups_check(struct places *p, uint32_t index, struct lfs_gdir_disk *d, bool all,
+			bool renew)
 {
-	bool renew = all;
 	int err = 0;
 
 	for (uint32_t i = 0; i < groups_below(p, index) && !err; i++) {
@@ -280,6 +281,7 @@ static int gdir_check(struct places *p, uint32_t index)
 {
 	uint64_t word = lfs_from64(p->cp.gdirs[index]), at = gdir_at(&p->geo, index, word & 1);
 	struct lfs_gdir_disk *d;
+	uint64_t csum;
 	bool sound;
 	int err = 0;
 
@@ -288,18 +290,26 @@ static int gdir_check(struct places *p, uint32_t index)
 	d = aligned_alloc(64, LFS_BLOCK);
 	if (!d)
 		return -ENOMEM;
-	sound = !read_at(p, d, at, 1) &&
-		(lfs_csum_fixed(d, LFS_BLOCK, 8, at) & ~UINT64_C(1)) == (word & ~UINT64_C(1)) &&
+	memset(d, 0, LFS_BLOCK);
+	sound = !read_at(p, d, at, 1);
+	csum = lfs_csum_fixed(d, LFS_BLOCK, 8, at);
+	sound = sound && (csum & ~UINT64_C(1)) == (word & ~UINT64_C(1)) &&
 		lfs_from64(d->magic) == LFS_GDIR_MAGIC;
 	if (sound) {
-		err = groups_check(p, index, d, false);
+		bool renew = lfs_from64(d->csum) != csum &&
+			     lfs_found(p->ck, true,
+				       "group directory %u at block %llu: its copy of the checksum "
+				       "is wrong",
+				       index, (unsigned long long)at);
+
+		err = groups_check(p, index, d, false, renew);
 	} else if (lfs_found(p->ck, true,
 			     "group directory %u at block %llu: checksum does not match", index,
 			     (unsigned long long)at)) {
 		memset(d, 0, LFS_BLOCK);
 		for (uint32_t i = 0; i < LFS_GDIR_GROUPS; i++)
 			d->entry[i].copy = 0xff;
-		err = groups_check(p, index, d, true);
+		err = groups_check(p, index, d, true, true);
 	}
 	free(d);
 	return err;

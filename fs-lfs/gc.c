@@ -2,9 +2,11 @@
 /*
  * The cleaner: moves what is live out of segments that are mostly dead.
  *
- *   Which:  cost-benefit (Rosenblum and Ousterhout, "The Design and Implementation of a Log-Structured File System",
- *           1992): (1 - u) * age / (1 + u), u the live share, age in segments opened since. Data go to the cold head,
- *           so that what lives long is not moved with what dies soon.
+ *   Which:  the largest (1 - u) * age / u, u the live share, age in segments opened since: what is gained for a block
+ *           moved, and for how long. (Cost-benefit, of Rosenblum and Ousterhout, "The Design and Implementation of a
+ *           Log-Structured File System", 1992, has 1 + u, as if the segment were read as a whole.) No share is too large:
+ *           what is old and nearly whole is the place where dead blocks would stay for ever. Data go to the cold
+ *           head, so that what lives long is not moved with what dies soon.
  *   Whose:  the segment's owners say inode and block; the map must still name the place, else a shared address
  *           does (REVERSE). Nothing is kept in memory for it but one segment's owners.
  *   Safe:   a move is not logged. Until the next checkpoint the old place stays as it is, and recovery finds the
@@ -15,9 +17,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define VICTIMS_MAX 16u
+#define VICTIMS_MAX 32u
 #define SCAN_GROUPS 256u /* groups looked at for one choice */
 #define RUN_BLOCKS  64u
+#define WORTH_SHARE 32u /* of a segment has to be dead, if nobody waits for it */
 
 struct victim {
 	uint32_t seg, live;
@@ -43,7 +46,7 @@ static uint64_t score_of(const struct lfs *fs, const struct lfs_seg *s)
 	uint64_t room = lfs_seg_end(&fs->geo), live = s->live < room ? s->live : room;
 	uint64_t age = fs->next_segseq - s->seq;
 
-	return (room - live) * 1024 / (room + live) * (age < 1u << 20 ? age : 1u << 20);
+	return ((room - live) << 20) / (live + 1) * (age < 1u << 20 ? age : 1u << 20);
 }
 
 /* @forced: anything with a dead block; else only what is worth it. */
@@ -53,7 +56,7 @@ static bool is_candidate(const struct lfs *fs, const struct lfs_seg *s, bool for
 
 	if (s->state != LFS_SEG_CLOSED || !s->live)
 		return false;
-	return forced ? s->live + 2u < room : s->live < room * 3 / 4;
+	return s->live + (forced ? 2u : room / WORTH_SHARE) < room;
 }
 
 static uint32_t choose(struct lfs *fs, struct victim *v, uint32_t want, bool forced)

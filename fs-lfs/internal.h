@@ -460,6 +460,8 @@ int lfs_shared_count(struct lfs *fs, uint64_t vaddr, struct lindex_run *run);
 /* ---- op.c: what every operation begins and ends with ----------------------------------------------------------------------- */
 
 int lfs_op_begin(struct lfs *fs, uint64_t blocks);
+uint32_t lfs_clean_batch(const struct lfs *fs);
+bool lfs_is_low(struct lfs *fs);
 void lfs_op_end(struct lfs *fs);
 int lfs_emit(struct lfs *fs, struct lfs_inode *inode, struct lfs_record_disk *rec,
 	     struct lfs_time time, const void *a, uint32_t a_len, const void *b, uint32_t b_len);

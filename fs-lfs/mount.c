@@ -383,23 +383,13 @@ int lfs_sync(struct lfs *fs)
 	return err == -EROFS ? -EIO : lfs_errno(err);
 }
 
-static bool is_low(struct lfs *fs)
-{
-	uint64_t nfree, nsegs = fs->geo.nsegs;
-
-	pthread_mutex_lock(&fs->alloc_lock);
-	nfree = fs->nfree + fs->nemptied;
-	pthread_mutex_unlock(&fs->alloc_lock);
-	return nfree < 8 + nsegs / 16;
-}
-
 static int tick_clean(struct lfs *fs, bool idle)
 {
 	int n = 0;
 
 	pthread_mutex_lock(&fs->gc_lock);
-	if (is_low(fs) || idle)
-		n = lfs_gc_run(fs, 4, false);
+	if (lfs_is_low(fs) || idle)
+		n = lfs_gc_run(fs, lfs_clean_batch(fs), false);
 	pthread_mutex_unlock(&fs->gc_lock);
 	return n;
 }
@@ -414,7 +404,7 @@ int lfs_tick(struct lfs *fs, bool idle)
 		return (int)fs->opt.commit_ms;
 	if (now - fs->commit_time_ms >= fs->opt.commit_ms)
 		err = lfs_sync(fs);
-	if (!err && is_low(fs)) {
+	if (!err && lfs_is_low(fs)) {
 		cleaned = tick_clean(fs, idle);
 		err = cleaned < 0 && cleaned != -ENOSPC ? cleaned : 0;
 	}

@@ -7,15 +7,17 @@
 
 /*
  * Free segments that are kept: hot's next one, a step of hot, cold and meta each, one to spare; and so many that
- * the cleaner can move the contents of several segments before the checkpoint that frees them, since each
- * checkpoint costs, too.
+ * the cleaner can move the contents of a batch of segments before the checkpoint that frees them, since each
+ * checkpoint costs, too: a page for each 800 fragments. What is kept free is not there to be dead and cleaned
+ * cheaply later; docs/decisions/017-cleaner.md has the figures.
  */
-#define FREE_MIN   5u
-#define FREE_MAX   16u
-#define FREE_SHARE 32u
-#define BATCH      16u /* segments to clean at once */
-#define TRIES      64u
-#define CHAIN_MAX  16384u /* blocks of log that recovery may have to read: 64 MiB */
+#define FREE_MIN    5u
+#define FREE_SHARE  64u
+#define BATCH_MIN   6u
+#define BATCH_MAX   32u
+#define AHEAD_SHARE 2u /* of a batch: so much earlier than an operation does, a tick cleans */
+#define TRIES       64u
+#define CHAIN_MAX   16384u /* blocks of log that recovery may have to read: 64 MiB */
 
 static uint64_t chain_limit(const struct lfs *fs)
 {
@@ -36,11 +38,19 @@ static bool wants_checkpoint(struct lfs *fs)
 	       atomic_load_explicit(&fs->chain_blocks, memory_order_relaxed) > chain_limit(fs);
 }
 
+/** lfs_clean_batch() - Segments to clean for one checkpoint. */
+uint32_t lfs_clean_batch(const struct lfs *fs)
+{
+	uint64_t n = fs->geo.nsegs / FREE_SHARE;
+
+	return n < BATCH_MIN ? BATCH_MIN : n > BATCH_MAX ? BATCH_MAX : (uint32_t)n;
+}
+
 static uint64_t segments_needed(struct lfs *fs, uint64_t blocks)
 {
 	uint64_t keep = fs->geo.nsegs / FREE_SHARE;
 
-	keep = keep < FREE_MIN ? FREE_MIN : keep > FREE_MAX ? FREE_MAX : keep;
+	keep = keep < FREE_MIN ? FREE_MIN : keep > BATCH_MAX ? BATCH_MAX : keep;
 	return keep + (fs->cache.dirty + blocks) / (fs->geo.seg_blocks - 8);
 }
 
@@ -52,6 +62,14 @@ static bool is_short(struct lfs *fs, uint64_t blocks)
 	free_now = fs->nfree;
 	pthread_mutex_unlock(&fs->alloc_lock);
 	return free_now < segments_needed(fs, blocks);
+}
+
+/** lfs_is_low() - Operations will have to clean soon. */
+bool lfs_is_low(struct lfs *fs)
+{
+	uint64_t ahead = lfs_clean_batch(fs) / AHEAD_SHARE;
+
+	return is_short(fs, ahead * fs->geo.seg_blocks);
 }
 
 static int checkpoint(struct lfs *fs)
@@ -69,8 +87,8 @@ static int checkpoint(struct lfs *fs)
 /* Under gc_lock: one step towards room. Return: 0: ask again; -ENOSPC: nothing more can be done. */
 static int make_room(struct lfs *fs, uint64_t blocks)
 {
-	uint32_t emptied;
-	int n;
+	uint32_t emptied, batch = lfs_clean_batch(fs);
+	int n = 0;
 
 	if (wants_checkpoint(fs))
 		return checkpoint(fs);
@@ -79,10 +97,9 @@ static int make_room(struct lfs *fs, uint64_t blocks)
 	pthread_mutex_lock(&fs->alloc_lock);
 	emptied = fs->nemptied;
 	pthread_mutex_unlock(&fs->alloc_lock);
-	if (emptied)
-		return checkpoint(fs);
-	n = lfs_gc_run(fs, BATCH, true);
-	if (n > 0)
+	if (emptied < batch)
+		n = lfs_gc_run(fs, batch - emptied, true);
+	if (n > 0 || emptied)
 		return checkpoint(fs);
 	return n ? n : -ENOSPC;
 }

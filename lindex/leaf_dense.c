@@ -457,8 +457,8 @@ uint32_t lindex_presence_fit(const struct lindex_run *runs, uint32_t n, uint32_t
 	return m;
 }
 
-void lindex_presence_encode(const struct lindex_plan *plan, const struct lindex_run *runs,
-			    void *node)
+LINDEX_COLD void lindex_presence_encode(const struct lindex_plan *plan,
+					const struct lindex_run *runs, void *node)
 {
 	uint8_t *bytes = node, *ranks = bytes + lindex_presence_ranks_at(plan->n);
 	uint32_t bit = lindex_presence_codes_at(plan->n) * 8, i, keys = 0, block;

@@ -171,8 +171,7 @@ int lindex_term_find(const struct lindex_term *t, uint64_t key, uint64_t hi, str
 }
 
 /* The long way: fences are carried down, every kind of node and leaf is met. */
-static LINDEX_NOINLINE int fenced_find(const struct lindex *ix, uint64_t key,
-				       struct lindex_run *run)
+static LINDEX_COLD int fenced_find(const struct lindex *ix, uint64_t key, struct lindex_run *run)
 {
 	uint64_t word = lindex_load_acquire(&ix->root), hi = UINT64_MAX;
 	uint32_t level = lindex_root_level(word), ref = lindex_root_ref(word);

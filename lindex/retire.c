@@ -64,7 +64,7 @@ void lindex_retire_node(struct lindex *ix, uint32_t ref)
 }
 
 /* With a pager: at once, loading what is not resident. What cannot be loaded stays allocated. */
-static void retire_paged(struct lindex *ix, uint32_t ref, uint32_t level)
+static LINDEX_COLD void retire_paged(struct lindex *ix, uint32_t ref, uint32_t level)
 {
 	struct lindex_space *sp = ix->space;
 	uint32_t i, n = level ? 1 : 0, child;
@@ -184,7 +184,7 @@ void lindex_retire_step(struct lindex *ix, uint32_t budget, bool may_wait)
 }
 
 /** lindex_retire_all() - Free everything retired, after readers. Sleeps; not if nothing is. */
-void lindex_retire_all(struct lindex_space *sp)
+LINDEX_COLD void lindex_retire_all(struct lindex_space *sp)
 {
 	struct lindex_retirement *r = &sp->limbo;
 

@@ -114,7 +114,7 @@ void lindex_bucket_insert(struct lindex_space *sp, uint32_t page)
 /* ---- Lumps ------------------------------------------------------------------------------------- */
 
 /* Room for @chunks directory entries. Readers may hold the old directory: it is retired. */
-int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
+LINDEX_COLD int lindex_dir_room(struct lindex_space *sp, uint32_t chunks)
 {
 	struct lindex_dir *old = sp->dir, *dir;
 	uint32_t len = old ? old->len : 0;
@@ -354,7 +354,7 @@ void lindex_space_release(struct lindex_space *sp, uint32_t ref, uint32_t units)
 }
 
 /** lindex_space_hold() - Have at least @pages wholly free pages, and keep them for who may use them. */
-int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
+LINDEX_COLD int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
 {
 	int err = 0;
 
@@ -366,7 +366,7 @@ int lindex_space_hold(struct lindex_space *sp, uint32_t pages)
 }
 
 /* Give back lumps without a unit in use, while more than the held pages stay. After a grace period. */
-void lindex_space_trim(struct lindex_space *sp)
+LINDEX_COLD void lindex_space_trim(struct lindex_space *sp)
 {
 	uint32_t i, page;
 
@@ -404,7 +404,7 @@ uint64_t lindex_space_bytes(const struct lindex_space *sp)
 }
 
 /** lindex_space_fresh() - From now allocate from new lumps only; what is free now is set aside in @stash. */
-void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash)
+LINDEX_COLD void lindex_space_fresh(struct lindex_space *sp, struct lindex_stash *stash)
 {
 	memcpy(stash->buckets, sp->buckets, sizeof(stash->buckets));
 	memcpy(stash->nonempty, sp->nonempty, sizeof(stash->nonempty));
@@ -430,7 +430,7 @@ static uint32_t bucket_join(struct lindex_space *sp, uint32_t a, uint32_t b)
 }
 
 /** lindex_space_mixed() - What was set aside is free to use again. */
-void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash)
+LINDEX_COLD void lindex_space_mixed(struct lindex_space *sp, const struct lindex_stash *stash)
 {
 	uint32_t sort, hole;
 
@@ -475,7 +475,7 @@ void lindex_space_free_dirs(struct lindex_space *sp, struct lindex_dir **dirs)
 	*dirs = NULL;
 }
 
-void lindex_space_free(struct lindex_space *sp)
+LINDEX_COLD void lindex_space_free(struct lindex_space *sp)
 {
 	uint32_t i;
 

@@ -241,7 +241,7 @@ static uint32_t make(struct update *u, uint32_t units, bool inner)
 	return ref;
 }
 
-static void undo(struct update *u)
+static LINDEX_COLD void undo(struct update *u)
 {
 	while (u->nmade) {
 		struct lindex_node *node = lindex_node_at(u->sp, u->made[--u->nmade]);
@@ -358,8 +358,9 @@ static int make_leaves(struct update *u)
 /* ---- A small leaf joins a neighbour under the same parent ------------------------------------------- */
 
 /* Runs of entry @i of @in, if there are few enough to be joined. 0: no. */
-static LINDEX_COLD uint32_t neighbour_runs(struct update *u, const struct lindex_inner *in,
-					   uint32_t i, uint32_t *ref)
+static LINDEX_COLD LINDEX_COLD uint32_t neighbour_runs(struct update *u,
+						       const struct lindex_inner *in, uint32_t i,
+						       uint32_t *ref)
 {
 	uint32_t child = lindex_inner_ref(in, i);
 
@@ -376,7 +377,7 @@ static LINDEX_COLD uint32_t neighbour_runs(struct update *u, const struct lindex
 }
 
 /* If what is left is small, take a neighbour in, provided that the two fit well. */
-static LINDEX_COLD void join_leaves(struct update *u)
+static LINDEX_COLD LINDEX_COLD void join_leaves(struct update *u)
 {
 	struct cut *c = &u->cut[1];
 	struct lindex_run *runs = u->s->runs;
@@ -527,7 +528,7 @@ static uint32_t part_of(const struct lindex_entry *e, uint32_t n, uint32_t parts
 }
 
 /* Pack s->entries[0..n) into as few nodes as hold them, evenly if possible. Leaves their entries in s->fresh. */
-static int pack(struct update *u, uint32_t n, uint32_t level)
+static LINDEX_COLD int pack(struct update *u, uint32_t n, uint32_t level)
 {
 	const struct lindex_entry *e = u->s->entries;
 	uint32_t parts = parts_needed(e, n), m;

@@ -1,377 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Elastic cuckoo page tables (Skarlatos, Kokolis, Xu, Torrellas, ASPLOS 2020): one hash table for each page size, three ways of
- * 16,384 lines at first, doubled when 0.6 full, a few lines of the old ways with each insert. A line holds eight neighbouring
- * pages:
- *
- *      63      56 55     51         12        9 8   7   6   5  4  3  2  1  0
- *     +----------+------+-------------+--------+---+---+---+---+--+--+--+--+--+
- *     | tag byte |  0   | frame       |   0    | D | A |COW|RSV|SH|US|EX|WR| P|     bit 0..6: VMMAP_PROT_*
- *     +----------+------+-------------+--------+---+---+---+---+--+--+--+--+--+
- *
- * The eight tag bytes are the line's key, with the highest bit set; a line of zeroes is free. Two more tables of the same kind are the
- * cuckoo walk tables: how many pages of which size lie in each 2 MiB and each 1 GiB, so that a walker knows which table to ask.
- *
- * Readers may miss a line that is being moved; moves are counted, and a miss beside a move is looked for again. A line is
- * copied before it is cleared, and accessed bits that came meanwhile are carried over. Tables do not shrink.
+ * The backend on elastic cuckoo page tables (ecpt.h): pages, ranges, queries.
  */
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend.h"
+#include "ecpt.h"
 #include "text.h"
-
-#define WAYS       3u
-#define WORDS      8u
-#define LINE_BYTES 64u
-#define FIRST_SIZE 16384u /* lines of a way; of walk tables less */
-#define FIRST_WALK 256u
-#define FULL_NUM   6u /* of 10: when to grow */
-#define STEP       2u /* lines of each old way moved by an insert */
-#define PATH_LINES 32u
-#define TRIES      16u
-
-#define WALK_2M 3u /* tables 0..2: pages of 4K, 2M, 1G */
-#define WALK_1G 4u
-#define TABLES  5u
-
-#define PROT  UINT64_C(0x7f)
-#define A     UINT64_C(0x80)
-#define D     UINT64_C(0x100)
-#define FRAME (((UINT64_C(1) << 52) - 1) & ~UINT64_C(0xfff))
-#define VALID (UINT64_C(1) << 63)
-#define BODY  ((UINT64_C(1) << 56) - 1)
-
-typedef _Atomic uint64_t word;
-
-/* The ways of one size; published as one, freed when readers are gone. */
-struct ways {
-	uint64_t size; /* lines of a way */
-	uint64_t addr; /* of the first line, in hardware walks */
-	word *line[WAYS];
-	_Atomic uint64_t moved[WAYS]; /* lines of a way that are in the next ones already */
-};
-
-struct hash {
-	_Atomic(struct ways *) now, next;
-	_Atomic uint64_t moves; /* odd: one under way */
-	uint64_t lines;         /* in use */
-	unsigned int depth;     /* of moves within moves */
-};
-
-struct ecpt {
-	struct vmmap_host *host;
-	struct hash hash[TABLES];
-	vmmap_vpn_t vpn_end;
-	unsigned int va_bits;
-	uint64_t next_addr, random;
-	struct vmmap_cost cost;
-};
-
-/* ---- Lines -------------------------------------------------------------------------------------------------- */
-
-static inline uint64_t load(const word *w)
-{
-	return atomic_load_explicit((word *)w, memory_order_acquire);
-}
-
-static inline uint64_t hash_of(uint64_t key, unsigned int way)
-{
-	static const uint64_t mul[WAYS] = { UINT64_C(0x9e3779b97f4a7c15),
-					    UINT64_C(0xc2b2ae3d27d4eb4f),
-					    UINT64_C(0xd6e8feb86659fd93) };
-	uint64_t h = (key + 1) * mul[way];
-
-	h ^= h >> 32;
-	h *= mul[(way + 1) % WAYS];
-	return h ^ h >> 29;
-}
-
-static inline bool line_is(const word *line, uint64_t key, unsigned int first)
-{
-	uint64_t tag = key | VALID;
-
-	/* The word that is wanted is looked at first: it tells most strangers. */
-	if ((load(&line[first]) >> 56) != (tag >> 8 * first & 0xff))
-		return false;
-	for (unsigned int i = 0; i < WORDS; i++)
-		if ((load(&line[i]) >> 56) != (tag >> 8 * i & 0xff))
-			return false;
-	return true;
-}
-
-static uint64_t line_key(const word *line)
-{
-	uint64_t tag = 0;
-
-	for (unsigned int i = 0; i < WORDS; i++)
-		tag |= load(&line[i]) >> 56 << 8 * i;
-	return tag & ~VALID;
-}
-
-static bool line_free(const word *line)
-{
-	return !(load(&line[WORDS - 1]) & VALID);
-}
-
-/* Where @key is in @way: in the old lines or in the new ones. */
-static inline word *line_at(const struct hash *h, uint64_t key, unsigned int way, uint64_t *addr)
-{
-	struct ways *now = atomic_load_explicit(&((struct hash *)h)->now, memory_order_acquire);
-	struct ways *next = atomic_load_explicit(&((struct hash *)h)->next, memory_order_acquire);
-	uint64_t hash = hash_of(key, way), i = hash & (now->size - 1);
-
-	if (next && i < atomic_load_explicit(&now->moved[way], memory_order_acquire)) {
-		now = next;
-		i = hash & (next->size - 1);
-	}
-	if (addr)
-		*addr = now->addr + (way * now->size + i) * LINE_BYTES;
-	return now->line[way] + i * WORDS;
-}
-
-static word *find(const struct hash *h, uint64_t key, unsigned int first)
-{
-	uint64_t moves;
-
-	if (!atomic_load_explicit(&((struct hash *)h)->now, memory_order_acquire))
-		return NULL;
-	do {
-		moves = atomic_load_explicit(&((struct hash *)h)->moves, memory_order_acquire);
-		for (unsigned int way = 0; way < WAYS; way++) {
-			word *line = line_at(h, key, way, NULL);
-
-			if (line_is(line, key, first))
-				return line;
-		}
-	} while (moves & 1 ||
-		 atomic_load_explicit(&((struct hash *)h)->moves, memory_order_acquire) != moves);
-	return NULL;
-}
-
-/* ---- Ways ------------------------------------------------------------------------------------------------------ */
-
-static size_t ways_bytes(uint64_t size)
-{
-	return WAYS * size * LINE_BYTES;
-}
-
-static struct ways *ways_new(struct ecpt *t, uint64_t size)
-{
-	struct ways *w = vmmap_host_alloc(t->host, sizeof(*w), 64);
-	word *lines = w ? vmmap_host_alloc(t->host, ways_bytes(size), LINE_BYTES) : NULL;
-
-	if (!lines) {
-		vmmap_host_free_now(t->host, w, sizeof(*w));
-		return NULL;
-	}
-	w->size = size;
-	w->addr = t->next_addr;
-	t->next_addr += ways_bytes(size);
-	for (unsigned int way = 0; way < WAYS; way++)
-		w->line[way] = lines + way * size * WORDS;
-	return w;
-}
-
-static void ways_drop(struct ecpt *t, struct ways *w, bool wait)
-{
-	if (wait) {
-		vmmap_host_retire(t->host, (void *)w->line[0], ways_bytes(w->size));
-		vmmap_host_retire(t->host, w, sizeof(*w));
-		return;
-	}
-	vmmap_host_free_now(t->host, (void *)w->line[0], ways_bytes(w->size));
-	vmmap_host_free_now(t->host, w, sizeof(*w));
-}
-
-static void moves_begin(struct hash *h)
-{
-	if (!h->depth++)
-		atomic_fetch_add(&h->moves, 1);
-}
-
-static void moves_end(struct hash *h)
-{
-	if (!--h->depth)
-		atomic_fetch_add(&h->moves, 1);
-}
-
-/* Copied first, then cleared; what was marked in between is carried over. */
-static void line_move(struct ecpt *t, word *to, word *from)
-{
-	uint64_t copied[WORDS];
-
-	for (unsigned int i = 0; i < WORDS; i++) {
-		copied[i] = load(&from[i]);
-		atomic_store_explicit(&to[i], copied[i], memory_order_release);
-	}
-	for (unsigned int i = 0; i < WORDS; i++) {
-		uint64_t v = atomic_exchange(&from[i], 0);
-
-		if ((v ^ copied[i]) & (A | D))
-			atomic_fetch_or(&to[i], v & (A | D));
-	}
-	t->cost.nodes++;
-	t->cost.moved++;
-}
-
-static uint64_t draw(struct ecpt *t)
-{
-	t->random = t->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return t->random >> 33;
-}
-
-/* A chain of lines, each of which can move to the next one's place; the last place is free. Returns its length, 0: none. */
-static unsigned int find_path(struct ecpt *t, const struct hash *h, uint64_t key, word **path)
-{
-	unsigned int way = (unsigned int)(draw(t) % WAYS), n = 0;
-
-	while (n < PATH_LINES) {
-		word *line = line_at(h, key, way, NULL);
-
-		for (unsigned int i = 0; i < n; i++)
-			if (path[i] == line)
-				return 0;
-		path[n++] = line;
-		if (line_free(line))
-			return n;
-		key = line_key(line);
-		way = (way + 1 + (unsigned int)(draw(t) % (WAYS - 1))) % WAYS;
-	}
-	return 0;
-}
-
-/* A free line for @key, room made by moving others. NULL: no room. */
-static word *make_room(struct ecpt *t, struct hash *h, uint64_t key)
-{
-	word *path[PATH_LINES];
-
-	for (unsigned int way = 0; way < WAYS; way++) {
-		word *line = line_at(h, key, way, NULL);
-
-		if (line_free(line))
-			return line;
-	}
-	for (unsigned int try = 0; try < TRIES; try++) {
-		unsigned int n = find_path(t, h, key, path);
-
-		for (unsigned int i = n; i > 1; i--) {
-			moves_begin(h);
-			line_move(t, path[i - 1], path[i - 2]);
-			moves_end(h);
-		}
-		if (n)
-			return path[0];
-	}
-	return NULL;
-}
-
-/* The next line of an old way goes to the new ones; false if it finds no room. */
-static bool advance_line(struct ecpt *t, struct hash *h, struct ways *now, unsigned int way)
-{
-	word *from = now->line[way] + atomic_load(&now->moved[way]) * WORDS, *to;
-	uint64_t key = line_key(from);
-
-	/* Its place in this way is in the new lines from here on. */
-	atomic_fetch_add(&now->moved[way], 1);
-	if (line_free(from))
-		return true;
-	to = line_at(h, key, way, NULL);
-	if (!line_free(to))
-		to = make_room(t, h, key);
-	if (!to) {
-		atomic_fetch_sub(&now->moved[way], 1);
-		return false;
-	}
-	line_move(t, to, from);
-	return true;
-}
-
-/* Moves up to @n lines of each old way. */
-static bool advance(struct ecpt *t, struct hash *h, uint64_t n)
-{
-	struct ways *now = atomic_load(&h->now), *next = atomic_load(&h->next);
-	bool room = true, done = true;
-
-	if (!next)
-		return true;
-	moves_begin(h);
-	for (unsigned int way = 0; way < WAYS; way++) {
-		for (uint64_t k = 0; k < n && room && now->moved[way] < now->size; k++)
-			room = advance_line(t, h, now, way);
-		done &= now->moved[way] == now->size;
-	}
-	if (done) {
-		atomic_store_explicit(&h->now, next, memory_order_release);
-		atomic_store_explicit(&h->next, NULL, memory_order_release);
-	}
-	moves_end(h);
-	if (done)
-		ways_drop(t, now, true);
-	return room;
-}
-
-static bool grow(struct ecpt *t, struct hash *h)
-{
-	struct ways *next;
-
-	if (atomic_load(&h->next))
-		return true;
-	next = ways_new(t, 2 * atomic_load(&h->now)->size);
-	if (!next)
-		return false;
-	atomic_store_explicit(&h->next, next, memory_order_release);
-	return true;
-}
-
-/* The line of @key, made if it is not there. NULL: no memory. */
-static word *insert(struct ecpt *t, unsigned int table, uint64_t key)
-{
-	struct hash *h = &t->hash[table];
-	word *line;
-
-	if (!atomic_load(&h->now))
-		atomic_store(&h->now, ways_new(t, table >= WALK_2M ? FIRST_WALK : FIRST_SIZE));
-	if (!atomic_load(&h->now))
-		return NULL;
-	line = find(h, key, 0);
-	if (line)
-		return line;
-	if (10 * h->lines >= FULL_NUM * WAYS * atomic_load(&h->now)->size)
-		grow(t, h); /* without memory it goes on as long as there is room */
-	advance(t, h, STEP);
-	line = make_room(t, h, key);
-	if (!line) { /* rare: the way out is larger ways, at once */
-		if (!grow(t, h) || !advance(t, h, UINT64_MAX))
-			return NULL;
-		line = make_room(t, h, key);
-		if (!line)
-			return NULL;
-	}
-	for (unsigned int i = 0; i < WORDS; i++)
-		atomic_store_explicit(&line[i], (key | VALID) >> 8 * i << 56, memory_order_release);
-	h->lines++;
-	t->cost.nodes++;
-	return line;
-}
-
-static bool line_empty(const word *line)
-{
-	for (unsigned int i = 0; i < WORDS; i++)
-		if (load(&line[i]) & BODY)
-			return false;
-	return true;
-}
-
-static void remove_if_empty(struct ecpt *t, unsigned int table, word *line)
-{
-	if (!line || line_free(line) || !line_empty(line))
-		return;
-	for (unsigned int i = 0; i < WORDS; i++)
-		atomic_store_explicit(&line[i], 0, memory_order_release);
-	t->hash[table].lines--;
-}
 
 /* ---- Pages ------------------------------------------------------------------------------------------------------- */
 
@@ -391,7 +26,7 @@ static uint64_t number_of(unsigned int table, vmmap_vpn_t vpn)
 static word *page_word(const struct ecpt *t, unsigned int table, vmmap_vpn_t vpn)
 {
 	uint64_t number = number_of(table, vpn);
-	word *line = find(&t->hash[table], number / WORDS, number % WORDS);
+	word *line = vmmap_ecpt_find(&t->hash[table], number / WORDS, number % WORDS);
 
 	return line ? &line[number % WORDS] : NULL;
 }
@@ -432,22 +67,22 @@ static int count_pages(struct ecpt *t, unsigned int table, vmmap_vpn_t vpn, int 
 	for (unsigned int k = table == 2 ? 1 : 0; k < 2; k++) {
 		uint64_t number = vpn >> levels[k].bits, one = UINT64_C(1) << 18 * table;
 		struct hash *h = &t->hash[levels[k].walk];
-		word *line = by > 0 ? insert(t, levels[k].walk, number / WORDS) :
-				      find(h, number / WORDS, number % WORDS);
+		word *line = by > 0 ? vmmap_ecpt_insert(t, levels[k].walk, number / WORDS) :
+				      vmmap_ecpt_find(h, number / WORDS, number % WORDS);
 		uint64_t v;
 
 		if (!line && by > 0) {
 			if (k > (table == 2 ? 1u : 0u)) { /* take the other one back */
-				line = find(&t->hash[WALK_2M], (vpn >> 9) / WORDS, 0);
+				line = vmmap_ecpt_find(&t->hash[WALK_2M], (vpn >> 9) / WORDS, 0);
 				v = load(&line[(vpn >> 9) % WORDS]);
 				store_body(t, &line[(vpn >> 9) % WORDS], (v & BODY) - one);
-				remove_if_empty(t, WALK_2M, line);
+				vmmap_ecpt_remove_if_empty(t, WALK_2M, line);
 			}
 			return -ENOMEM;
 		}
 		v = load(&line[number % WORDS]) & BODY;
 		store_body(t, &line[number % WORDS], by > 0 ? v + one : v - one);
-		remove_if_empty(t, levels[k].walk, line);
+		vmmap_ecpt_remove_if_empty(t, levels[k].walk, line);
 	}
 	return 0;
 }
@@ -455,10 +90,10 @@ static int count_pages(struct ecpt *t, unsigned int table, vmmap_vpn_t vpn, int 
 static void clear_page(struct ecpt *t, unsigned int table, vmmap_vpn_t vpn)
 {
 	uint64_t number = number_of(table, vpn);
-	word *line = find(&t->hash[table], number / WORDS, number % WORDS);
+	word *line = vmmap_ecpt_find(&t->hash[table], number / WORDS, number % WORDS);
 
 	store_body(t, &line[number % WORDS], 0);
-	remove_if_empty(t, table, line);
+	vmmap_ecpt_remove_if_empty(t, table, line);
 	count_pages(t, table, vpn, -1);
 }
 
@@ -469,7 +104,7 @@ static int set_page(struct ecpt *t, unsigned int table, vmmap_vpn_t vpn, uint64_
 
 	if (count_pages(t, table, vpn, 1))
 		return -ENOMEM;
-	line = insert(t, table, number / WORDS);
+	line = vmmap_ecpt_insert(t, table, number / WORDS);
 	if (!line) {
 		count_pages(t, table, vpn, -1);
 		return -ENOMEM;
@@ -828,7 +463,7 @@ static void ecpt_free(void *table)
 
 		for (unsigned int k = 0; k < 2; k++)
 			if (ways[k])
-				ways_drop(t, ways[k], false);
+				vmmap_ecpt_ways_free(t, ways[k]);
 	}
 	vmmap_host_free_now(t->host, t, sizeof(*t));
 }
@@ -969,7 +604,7 @@ static int check_line(struct hash *h, unsigned int table, word *line, struct lin
 {
 	uint64_t key = line_key(line);
 
-	if (find(h, key, 0) != line)
+	if (vmmap_ecpt_find(h, key, 0) != line)
 		return wrong(why, "ecpt: a line that no lookup finds", key, 1, 0);
 	if (line_empty(line))
 		return wrong(why, "ecpt: an empty line is kept", key, 1, 0);

@@ -156,21 +156,20 @@ static inline struct packed *hint_region(uint64_t e, vmmap_vpn_t vpn)
 	return p;
 }
 
-/* A page's bits are to be set that were not all there. */
-static __attribute__((noinline)) void mark_hinted(struct lx *t, struct packed *p, uint64_t e,
-						  vmmap_vpn_t vpn, uint32_t bits)
+/* A page's bits are to be set that were not all there. Return: @word. */
+static __attribute__((noinline)) uint64_t mark_hinted(struct lx *t, struct packed *p, uint64_t e,
+						      vmmap_vpn_t vpn, uint32_t bits, uint64_t word)
 {
 	if (e & LX_HINT_FOREIGN || !packed_mark(t->host, p, packed_place(p, vpn), bits))
 		vmmap_ad_mark(&t->ad, vpn, VMMAP_PAGE_SHIFT + p->unit, bits);
+	return word;
 }
 
-static inline __attribute__((always_inline)) uint64_t translate_hinted(struct lx *t,
-								       struct packed *p,
-								       struct packed_place at,
-								       uint64_t e, vmmap_vpn_t vpn,
-								       struct vmmap_want want)
+static inline uint64_t translate_code(struct lx *t, struct packed *p, struct packed_place at,
+				      uint64_t e, vmmap_vpn_t vpn, struct vmmap_want want,
+				      uint64_t code)
 {
-	uint64_t code = packed_code(p, at), word;
+	uint64_t word;
 
 	if (__builtin_expect(code < PACKED_FRAME, 0))
 		return translate_found(t, vpn, want);
@@ -179,8 +178,27 @@ static inline __attribute__((always_inline)) uint64_t translate_hinted(struct lx
 		return word;
 	if (want.mark &&
 	    __builtin_expect(e & LX_HINT_FOREIGN || !packed_marked(p, at, want.mark), 0))
-		mark_hinted(t, p, e, vpn, want.mark);
+		return mark_hinted(t, p, e, vpn, want.mark, word);
 	return word;
+}
+
+static __attribute__((noinline)) uint64_t translate_far(struct lx *t, struct packed *p, uint64_t e,
+							vmmap_vpn_t vpn, struct vmmap_want want)
+{
+	struct packed_place at = packed_place(p, vpn);
+
+	return translate_code(t, p, at, e, vpn, want, vmmap_packed_code(p, at));
+}
+
+/* Whatever takes longer is the last call, so that nothing is saved for it. */
+static inline uint64_t translate_hinted(struct lx *t, struct packed *p, struct packed_place at,
+					uint64_t e, vmmap_vpn_t vpn, struct vmmap_want want)
+{
+	uint64_t code;
+
+	if (__builtin_expect(!packed_near(p, at, &code), 0))
+		return translate_far(t, p, e, vpn, want);
+	return translate_code(t, p, at, e, vpn, want, code);
 }
 
 static uint64_t lx_translate(void *table, vmmap_vpn_t vpn, struct vmmap_want want)
@@ -245,7 +263,7 @@ static void lx_translate_batch(void *table, const vmmap_vpn_t *vpns, size_t n,
 			continue;
 		}
 		at[i] = packed_place(regions[i], vpns[i]);
-		__builtin_prefetch((const void *)at[i].line);
+		packed_prefetch(regions[i], at[i]);
 	}
 	found_batch(t, vpns, found, others, want, words);
 	for (size_t i = 0; i < n; i++)

@@ -18,13 +18,13 @@
 #define RUN_BYTES     6u   /* of a run in the directory, about */
 #define REGION_BYTES  160u /* of a region besides its lines */
 #define PREFER        3u
-#define GAP_PAGES     32u  /* a hole this long ends a group */
-#define FRAMES_MEAN   5u   /* pages from run to run; where there are less, frame lines */
-#define RUNS_MIN      128u /* below, the directory is a few leaves that any cache holds */
-#define SAMPLE        64u  /* runs that tell how long runs are hereabouts */
+#define GAP_PAGES     32u /* a hole this long ends a group */
+#define FRAMES_MEAN   5u  /* pages from run to run; where there are less, frame lines */
+#define RUNS_MIN      24u /* below, the directory is as fast */
+#define SAMPLE        64u /* runs that tell how long runs are hereabouts */
 #define ALIKE(a, b)   (5 * (a) <= 8 * (b) && 5 * (b) <= 8 * (a))
 #define RUNS_PER_LINE 6u  /* at least, where regions are as large as can be */
-#define DIVIDED_MAX   55u /* one page in so many may be in a divided line */
+#define DIVIDED_MAX   60u /* one page in so many may be in a divided line */
 
 /* ---- The plan ---------------------------------------------------------------------------------- */
 
@@ -202,36 +202,42 @@ static struct fit fit_of(const struct vmmap_piece *p, size_t n, struct runline_s
 	return f;
 }
 
-/* Pages of a line for these runs: the fewest bytes that leave few lines divided. */
+/* Whether lines of @per pages leave few of them divided. */
+static bool few_divided(const struct vmmap_piece *p, size_t n, struct packed_shape s, uint64_t per)
+{
+	uint64_t pages = end_of(&p[n - 1]) - p->vpn;
+
+	return fit_of(p, n, runline_shape(s.w, (unsigned int)per)).divided * DIVIDED_MAX <= pages;
+}
+
+/*
+ * Pages of a line for these runs: as many as leave few lines divided, which is the fewest bytes, too. More pages, more divided lines, but
+ * for chance: found by halving, and a look at the next ones.
+ */
 static struct fit fit_runs(const struct vmmap_piece *p, size_t n, struct packed_shape *shape)
 {
-	uint64_t pages = end_of(&p[n - 1]) - p->vpn, mean = pages / n;
+	uint64_t low = RUNLINE_RUNS_MAX, high = low * ((end_of(&p[n - 1]) - p->vpn) / n + 1), end;
 	vmmap_pfn_t lo = p->pfn, hi = p->pfn;
-	struct fit best = { .divided = UINT64_MAX };
 
 	for (size_t i = 0; i < n; i++) {
 		lo = p[i].pfn < lo ? p[i].pfn : lo;
 		hi = p[i].pfn + p[i].pages - 1 > hi ? p[i].pfn + p[i].pages - 1 : hi;
 	}
-	for (uint64_t eighths = 24; eighths <= 128; eighths += eighths / 8) {
-		struct packed_shape s;
-		uint64_t per = mean * eighths / 8;
-		struct fit f;
+	*shape = vmmap_packed_runs_for(lo, hi, (unsigned int)low);
+	high = high < RUNLINE_WIDE_MAX ? high : RUNLINE_WIDE_MAX;
+	while (low < high) {
+		uint64_t per = (low + high + 1) / 2;
 
-		per = per < RUNLINE_RUNS_MAX ? RUNLINE_RUNS_MAX : per;
-		per = per < RUNLINE_WIDE_MAX ? per : RUNLINE_WIDE_MAX;
-		s = vmmap_packed_runs_for(lo, hi, (unsigned int)per);
-		if (s.w > RUNLINE_BITS_MAX || pages > packed_max_pages(s))
-			continue;
-		f = fit_of(p, n, runline_shape(s.w, s.per));
-		if (best.divided == UINT64_MAX ||
-		    (f.divided * DIVIDED_MAX <= pages ? f.bytes < best.bytes :
-							f.divided < best.divided)) {
-			best = f;
-			*shape = s;
-		}
+		if (few_divided(p, n, *shape, per))
+			low = per;
+		else
+			high = per - 1;
 	}
-	return best;
+	end = low + low / 8 < RUNLINE_WIDE_MAX ? low + low / 8 : RUNLINE_WIDE_MAX;
+	for (uint64_t per = low + 1; per <= end; per += 1 + per / 64)
+		low = few_divided(p, n, *shape, per) ? per : low;
+	shape->per = (uint16_t)low;
+	return fit_of(p, n, runline_shape(shape->w, shape->per));
 }
 
 /* How many runs go into one region: as long as those before, and no more than it has lines for. */
@@ -274,7 +280,8 @@ static int plan_runs(struct lx *t, struct lx_plan *plan, const struct vmmap_piec
 
 		len = alike_len(p + i, n - i);
 		fit = fit_runs(p + i, len, &shape);
-		if (len < RUNS_MIN || !dense(p + i, len) || fit.divided == UINT64_MAX ||
+		if (len < RUNS_MIN || !dense(p + i, len) || shape.w > RUNLINE_BITS_MAX ||
+		    end_of(&p[i + len - 1]) - p[i].vpn > packed_max_pages(shape) ||
 		    fit.bytes > (uint64_t)PREFER * RUN_BYTES * len)
 			err = plan_directory(t, plan, p + i, len);
 		else

@@ -109,13 +109,14 @@ void vmmap_packed_free(struct vmmap_host *host, struct packed *p)
 
 /* ---- Reading ------------------------------------------------------------------------------------ */
 
-uint64_t vmmap_packed_code_again(const struct packed *p, struct packed_place at)
+uint64_t vmmap_packed_code(const struct packed *p, struct packed_place at)
 {
 	uint64_t before, code;
 
 	do {
 		before = atomic_load_explicit(&p->seq, memory_order_acquire);
-		code = packed_look(p, at);
+		code = p->runs ? vmmap_runline_get(at.line, p->wide, p->w, at.index) :
+				 packed_frame_code(p, at);
 	} while (before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before);
 	return code;
 }

@@ -168,31 +168,28 @@ static inline uint64_t packed_frame_code(const struct packed *p, struct packed_p
 	       (at.page & ((1u << p->unit) - 1));
 }
 
-/* One look at a code, which a change may have spoiled. */
-static inline uint64_t packed_look(const struct packed *p, struct packed_place at)
+/** packed_near() - The code at a place, if that can be told fast and no change came between. Context: reader. */
+static inline bool packed_near(const struct packed *p, struct packed_place at, uint64_t *code)
 {
-	return p->runs ? runline_get(at.line, p->wide, p->w, at.index) : packed_frame_code(p, at);
+	uint64_t before = atomic_load_explicit(&p->seq, memory_order_acquire), w0;
+
+	if (!p->runs) {
+		*code = packed_frame_code(p, at);
+	} else {
+		w0 = runline_word(at.line, 0);
+		if (__builtin_expect(p->wide || runline_divided(w0), 0))
+			return false;
+		*code = runline_get_near(at.line, w0, p->w, at.index);
+	}
+	return !(before & 1) && atomic_load_explicit(&p->seq, memory_order_relaxed) == before;
 }
 
-/** vmmap_packed_code_again() - Looks until no change comes between. */
-uint64_t vmmap_packed_code_again(const struct packed *p, struct packed_place at);
-
-/** packed_code() - The code at a place. Context: reader. */
-static inline __attribute__((always_inline)) uint64_t packed_code(const struct packed *p,
-								  struct packed_place at)
-{
-	uint64_t before = atomic_load_explicit(&p->seq, memory_order_acquire);
-	uint64_t code = packed_look(p, at);
-
-	if (__builtin_expect(
-		    before & 1 || atomic_load_explicit(&p->seq, memory_order_relaxed) != before, 0))
-		return vmmap_packed_code_again(p, at);
-	return code;
-}
+/** vmmap_packed_code() - The code at a place. Context: reader. */
+uint64_t vmmap_packed_code(const struct packed *p, struct packed_place at);
 
 static inline uint64_t packed_get(const struct packed *p, vmmap_vpn_t vpn)
 {
-	return packed_code(p, packed_place(p, vpn));
+	return vmmap_packed_code(p, packed_place(p, vpn));
 }
 
 /**
@@ -238,6 +235,19 @@ static inline uint64_t packed_mask(const struct packed *p, struct packed_place a
 /** vmmap_packed_mark_new() - packed_mark(), where something is to be set. */
 bool vmmap_packed_mark_new(struct vmmap_host *host, struct packed *p, struct packed_place at,
 			   uint32_t bits);
+
+/** packed_prefetch() - Asks for what a translation will read. */
+static inline void packed_prefetch(const struct packed *p, struct packed_place at)
+{
+	const _Atomic uint64_t *piece;
+
+	__builtin_prefetch((const void *)at.line);
+	if (!p->runs)
+		return;
+	piece = atomic_load_explicit(&p->ad[at.page / PACKED_AD_PAGES * 2], memory_order_acquire);
+	if (piece)
+		__builtin_prefetch((const void *)&piece[at.page % PACKED_AD_PAGES / 64]);
+}
 
 /** packed_marked() - Whether all of @bits are set, and no more has to be done: almost always. False may be wrong. */
 static inline bool packed_marked(const struct packed *p, struct packed_place at, uint32_t bits)

@@ -63,7 +63,7 @@ struct runline_change vmmap_runline_piece(runline_t line, struct runline_shape s
 			pages - base < size ? pages - base : size, x - base, base);
 }
 
-uint64_t vmmap_runline_get_far(runline_t line, bool wide, unsigned int w, unsigned int x)
+uint64_t vmmap_runline_get(runline_t line, bool wide, unsigned int w, unsigned int x)
 {
 	uint64_t w0 = runline_word(line, 0), code;
 	struct runline_run r;

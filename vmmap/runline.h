@@ -166,19 +166,15 @@ static inline uint64_t runline_code(runline_t line, bool wide, unsigned int w, u
 	return (lo >> shift | hi << 1 << (63 - shift)) & ((UINT64_C(1) << w) - 1);
 }
 
-/** vmmap_runline_get_far() - runline_get() of wide and of divided lines. */
-uint64_t vmmap_runline_get_far(runline_t line, bool wide, unsigned int w, unsigned int x);
+/** vmmap_runline_get() - The code of page @x. Context: who sees no change meanwhile, or looks again after one. */
+uint64_t vmmap_runline_get(runline_t line, bool wide, unsigned int w, unsigned int x);
 
-/** runline_get() - The code of page @x. Context: who sees no change meanwhile, or looks again after one. */
-static inline uint64_t runline_get(runline_t line, bool wide, unsigned int w, unsigned int x)
+/** runline_get_near() - The same of a narrow line, whose first word is @w0, undivided. */
+static inline uint64_t runline_get_near(runline_t line, uint64_t w0, unsigned int w, unsigned int x)
 {
-	uint64_t w0 = runline_word(line, 0), code;
-	struct runline_run r;
+	struct runline_run r = runline_find_narrow(w0, runline_word(line, 1), x);
+	uint64_t code = runline_code(line, false, w, r.index);
 
-	if (__builtin_expect(wide || runline_divided(w0), 0))
-		return vmmap_runline_get_far(line, wide, w, x);
-	r = runline_find_narrow(w0, runline_word(line, 1), x);
-	code = runline_code(line, false, w, r.index);
 	return code < RUNLINE_FRAME ? code : code + (x - r.start);
 }
 

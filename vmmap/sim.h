@@ -108,7 +108,7 @@ unsigned int vmmap_ideal_bits(const struct vmmap_ideal *ideal);
 
 /**
  * struct vmmap_row - One backend, or "ideal", on a host of its own.
- * @table_bytes: With all accessed and dirty bits marked, the most that the tables of these pages take.
+ * @table_bytes: Of the tables as loaded. @marked_bytes: once every page was marked, the most that these pages take.
  * @load_ns:     Time to load the space. @run_ns: to simulate.
  * @skipped:     Why there is no such row (an address needs more bits), or empty.
  */
@@ -119,7 +119,7 @@ struct vmmap_row {
 	struct vmmap_ideal *ideal;
 	struct vmmap_sim *sim;
 	struct vmmap_stats stats;
-	uint64_t table_bytes, largest_bytes, load_ns, run_ns;
+	uint64_t table_bytes, marked_bytes, largest_bytes, load_ns, run_ns;
 	char skipped[160];
 };
 

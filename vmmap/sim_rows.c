@@ -65,7 +65,8 @@ static int load_ideal(struct vmmap_row *row, const struct vmmap_snapshot *snap,
 {
 	if (vmmap_ideal_create(snap, &row->ideal))
 		return refuse(why, ENOMEM, "out of memory");
-	row->table_bytes = row->largest_bytes = vmmap_ideal_bytes(row->ideal);
+	row->table_bytes = row->marked_bytes = vmmap_ideal_bytes(row->ideal);
+	row->largest_bytes = row->table_bytes;
 	return 0;
 }
 
@@ -92,8 +93,9 @@ static int load_row(struct vmmap_row *row, const struct vmmap_snapshot *snap,
 	vmmap_get_stats(row->space, &row->stats);
 	if (is_ideal)
 		return load_ideal(row, snap, why);
-	row->table_bytes = row->stats.index_bytes + row->stats.frame_bytes +
-			   row->stats.ad_bytes_max;
+	row->table_bytes = row->stats.table_bytes;
+	row->marked_bytes = row->stats.index_bytes + row->stats.frame_bytes +
+			    row->stats.ad_bytes_max;
 	row->largest_bytes = row->stats.largest_bytes;
 	return 0;
 }

@@ -3,11 +3,13 @@
 
     python3 bench/fs BUILD OUT [--quick | --smoke] [--rounds N] [--seed N] [--only NAME,NAME]
 
-writes OUT/fs.json: machine, commit, rows of all rounds, bars, and a section for the report. --quick: two rounds of small
-cases, two minutes; --smoke: of tiny ones, to see that it works; in full three rounds, a quarter of an hour. --only: filesystems. A peer that cannot be had is left
-out, with one line that says what it wants. Whatever ends this, nothing stays mounted.
+writes OUT/fs.json: machine, commit, rows of all rounds, bars, and a section for the report. In full three rounds, twenty
+minutes; --quick: two rounds of small cases, two minutes; --smoke: one of tiny ones, to see that it works. --only:
+filesystems. A peer that cannot be had is left out, with one line that says what it wants. Whatever ends this, nothing
+stays mounted.
 
-Exit status: 0; 1: fs-lfs could not be measured, or something was wrong with its answers; 2: bad arguments; 77: nothing can be mounted here.
+Exit status: 0; 1: fs-lfs could not be measured, or something was wrong with its answers; 2: bad arguments; 77: nothing can
+be mounted here.
 """
 
 import argparse

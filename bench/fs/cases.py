@@ -25,7 +25,7 @@ class Sizes:
         self.files = min((20000, 4000, 200)[at], most_files) # small ones
         self.tree = min((30000, 2500, 100)[at], most_files) # files of a real tree, at most
         self.transactions = {"DELETE": (300, 300, 20)[at], "WAL": (3000, 3000, 20)[at]}
-        self.image, self.worn = ("6G", "2G", "1G")[at], ("5G", "512M", "64M")[at] # of filesystems
+        self.image, self.worn = ("6G", "2G", "1G")[at], ("6G", "512M", "64M")[at] # of filesystems
         self.memory_gib = (14, 4, 2)[at] # for all of them
 
 

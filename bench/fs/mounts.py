@@ -45,7 +45,8 @@ class Lfs:
             raise Missing(f"{tools}/mount.lfs: not built (libfuse3-dev?)")
 
     def make(self, place):
-        call([self.tools / "mkfs.lfs", "-q", "-s", self.size, place / "image"], "mkfs.lfs")
+        owner = f"--root-owner={os.geteuid()}:{os.getegid()}"
+        call([self.tools / "mkfs.lfs", "-q", owner, "-s", self.size, place / "image"], "mkfs.lfs")
 
     def daemon(self, place, at):
         options = ["-o", ",".join(self.options)] if self.options else []

@@ -5,7 +5,7 @@
     python3 bench/report --markdown [FOLDER]                  the tables of it, on standard output
     python3 bench/report --csv TITLE ORDER IN.csv OUT.json    makes a section of a CSV with a head
     python3 bench/report --keep FOLDER RESULTS                copies the figures without the samples of each round
-    python3 bench/report --check ROOT RESULTS                 do README.md and docs/bars.md say what is in RESULTS?
+    python3 bench/report --check ROOT RESULTS                 do README.md, docs/bars.md, bench/RESULTS.md say it?
     python3 bench/report --write ROOT RESULTS                 now they do
 
 Exit status: 0; 1: --check found something; 2: a file is not what README.md says. Then there is one line on stderr, and no new page.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """What documents say of figures comes from bench/results, and this is what brings it there, or finds that it did not.
 
-Two ways. **Claims**: docs/figures.json names, for each row of a table in README.md, where each of its numbers comes
-from. **Bars**: between "<!-- bars: SET; SET -->" and "<!-- end -->" a table of the bars of these sets; the last column,
-the cause, is by hand and stays.
+Three ways. **Claims**: docs/figures.json names, for each row of a table in README.md, where each of its numbers comes
+from. **Bars**, in docs/bars.md: between "<!-- bars: SET; SET -->" and "<!-- end -->" a table of the bars of these sets; the
+last column, the cause of what was missed, is by hand and stays. **Sections**, in bench/RESULTS.md: between
+"<!-- section: TITLE -->" and "<!-- end -->" the tables of that section of the report that are not folded.
 """
 
 import fnmatch
@@ -12,19 +13,22 @@ import pathlib
 import re
 
 import bars
+import markdown
 import page
 from sections import Wrong, is_number
 
 NUMBER = re.compile(r"(?<![\w.^-])\d[\d,]*(?:\.\d+)?")
-BLOCK = re.compile(r"(<!-- bars: (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
+BLOCK = re.compile(r"(<!-- (bars|section): (.*?) -->\n)(.*?)(<!-- end -->)", re.S)
+FILLED = ("docs/bars.md", "bench/RESULTS.md")
 
 
 class Results:
-    """All bars and all rows of the contest that a folder holds."""
+    """All bars, sections, and rows of the contest that a folder holds."""
 
     def __init__(self, folder):
         docs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(pathlib.Path(folder).glob("*.json"))]
         self.bars = [bar for doc in docs for bar in doc.get("bars", [])]
+        self.sections = [doc["section"] for doc in docs if "section" in doc]
         self.rows = [row for doc in docs for row in doc.get("rows", []) if "dataset" in row]
 
     def find(self, claim):
@@ -111,23 +115,42 @@ def bar_line(bar, causes):
     way, bound = bars.bound_of(bar)
     unit = f" {bar['unit']}" if bar["unit"] and bar["unit"] != "x" else ""
     figure = "\u2013" if bar["figure"] is None else page.shown(bar["figure"]) + unit
-    cause = causes.get((bar["set"], bar["what"]), "")
+    cause = causes.get((bar["set"], bar["what"]), "") if bars.is_missed(bar) else ""
     return f"| {bar['set']} | {bar['what']} | {way} {page.shown(bound)} | {figure} | {bar['verdict']} | {cause} |\n"
 
 
+def table_of_bars(wanted, before, results):
+    causes = causes_of(before)
+    found = [bar for pattern in wanted.split("; ") for bar in results.bars
+             if fnmatch.fnmatchcase(bar["set"], pattern) and bar["verdict"] in ("met", "MISSED")]
+    if not found:
+        raise Wrong(f'bars of "{wanted}": expected some, found none')
+    return HEAD + "".join(bar_line(bar, causes) for bar in found)
+
+
+# ---- Sections -------------------------------------------------------------------------------------
+
+def tables_of_section(wanted, _, results):
+    found = [s for s in results.sections if fnmatch.fnmatchcase(s["title"], wanted)]
+    if len(found) != 1:
+        raise Wrong(f'section "{wanted}": expected one, found {len(found)}')
+    tables = [markdown.render_table(t) for t in found[0].get("tables", []) if not t.get("folded")]
+    return "\n" + "\n\n".join(found[0].get("intro", []) + tables + found[0].get("notes", [])) + "\n\n"
+
+
 def filled(text, results):
-    """@text with the tables of bars as they are."""
-    def block(match):
-        patterns, causes = match.group(2).split("; "), causes_of(match.group(3))
-        found = [bar for pattern in patterns for bar in results.bars
-                 if fnmatch.fnmatchcase(bar["set"], pattern) and bar["verdict"] in ("met", "MISSED")]
-        if not found:
-            raise Wrong(f'bars of "{match.group(2)}": expected some, found none')
-        return match.group(1) + HEAD + "".join(bar_line(bar, causes) for bar in found) + match.group(4)
-    return BLOCK.sub(block, text)
+    """@text with what stands in its blocks as it is."""
+    makers = {"bars": table_of_bars, "section": tables_of_section}
+    return BLOCK.sub(lambda m: m.group(1) + makers[m.group(2)](m.group(3), m.group(4), results) + m.group(5), text)
 
 
-# ---- Both -----------------------------------------------------------------------------------------
+# ---- All -----------------------------------------------------------------------------------------
+
+def differences(path, old, new):
+    lines = [f"{path}:{at}: expected {right}, found {left}" for at, (left, right)
+             in enumerate(zip(old.splitlines(), new.splitlines()), 1) if left != right]
+    return lines[:5] or ([f"{path}: expected {len(new)} characters, found {len(old)}"] if old != new else [])
+
 
 def run(root, folder, write):
     """What documents below @root say otherwise than @folder; with @write they no longer do."""
@@ -135,13 +158,10 @@ def run(root, folder, write):
     claims = json.loads((root / "docs/figures.json").read_text(encoding="utf-8"))
     found = [Claims(root / name, rows, results) for name, rows in claims.items()]
     texts, wrong = {c.path: c.text for c in found}, [line for c in found for line in c.wrong]
-    for path in (root / "docs").glob("bars.md"):
+    for path in (root / name for name in FILLED):
         text = path.read_text(encoding="utf-8")
         texts[path] = filled(text, results)
-        wrong += [f"{path}: line {n}: expected {new}, found {old}" for n, (old, new)
-                  in enumerate(zip(text.splitlines(), texts[path].splitlines()), 1) if old != new][:5]
-        if not wrong and texts[path] != text:
-            wrong.append(f"{path}: expected {len(texts[path])} characters, found {len(text)}")
+        wrong += differences(path, text, texts[path])
     if write:
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8")

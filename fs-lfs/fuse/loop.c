@@ -31,8 +31,7 @@
 #define LONG_BYTES   (64u << 10)
 #define WATCH_NS     1000000
 #define WATCH_ROUNDS 20 /* without a request, until the watchman sleeps */
-#define MANY         4 /* requests in one of the last WATCH_ROUNDS, for which processors are kept awake */
-#define VAIN_LOOKS   8 /* after so many, one request in LOOK_EVERY is preceded by a look */
+#define VAIN_LOOKS   8  /* after so many, one request in LOOK_EVERY is preceded by a look */
 #define LOOK_EVERY   16
 #define QUEUE_ROW    4 /* requests that were there already, one after the other: there is a queue */
 
@@ -79,6 +78,14 @@ static int clone_device(struct server *server, int flags)
 	return fd;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* ---- The post ---------------------------------------------------------------------------------- */
 
 static bool has_post(void)
@@ -120,18 +127,18 @@ void loop_will_wait(void)
 
 static void watch_rounds(void)
 {
-	for (int quiet = 0, calm = WATCH_ROUNDS; quiet < WATCH_ROUNDS;) {
+	for (int quiet = 0; quiet < WATCH_ROUNDS;) {
 		unsigned long term = atomic_load(&deaf_term), work = atomic_load(&work_count);
+		uint64_t began = now_ns();
 
 		nanosleep(&(struct timespec){ .tv_nsec = WATCH_NS }, NULL);
 		work = atomic_load(&work_count) - work;
 		quiet = work ? 0 : quiet + 1;
-		calm = work < MANY ? calm + 1 : 0;
-		awake_keep(calm < WATCH_ROUNDS);
+		awake_round(work, now_ns() - began);
 		if (quiet && term && atomic_load(&deaf_term) == term)
 			end_term(term);
 	}
-	awake_keep(false);
+	awake_end();
 }
 
 static void *watch(void *arg)

@@ -24,11 +24,9 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	/* The kernel asks through a handle before it takes bytes into its cache: see near_full.c. */
 	if (!r && low && fi && fi->fh == HANDLE_CACHED_WRITE) {
-		near_full_tick(server);
-		low = near_full(server);
+		low = near_full_refuses(server);
+		r = low ? -ENOSPC : 0;
 	}
-	if (!r && low && fi && fi->fh == HANDLE_CACHED_WRITE)
-		r = -ENOSPC;
 	if (r) {
 		reply_status(req, r);
 		return;

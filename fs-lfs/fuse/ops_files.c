@@ -44,10 +44,14 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 	struct server *server = server_of(req);
 	uint32_t flags = wire_wants_kill_priv() ? LFS_WRITE_KILL_PRIV : 0;
 	ssize_t n = fi->writepage ? 0 : near_full_take(server, size);
+	bool allowed = !n;
 
-	if (!n)
+	if (allowed)
 		n = lfs_write(server->fs, ino, buf, size, (uint64_t)offset, flags);
-	near_full_wrote(server, ino, size, fi->writepage);
+	if (fi->writepage)
+		near_full_wrote(server, ino, size);
+	else if (allowed)
+		near_full_taken(server, size);
 	if (n < 0)
 		reply_status(req, (int)n);
 	else
@@ -74,13 +78,18 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 	struct server *server = server_of(req);
 	bool frees = mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE);
 	struct lfs_attr attr;
-	int r = frees ? 0 : lfs_getattr(server->fs, ino, &attr);
+	uint64_t wants = 0;
+	int r = lfs_getattr(server->fs, ino, &attr);
 
 	(void)fi;
 	if (!r && !frees)
-		r = near_full_take(server, unallocated(&attr, (uint64_t)offset, (uint64_t)len));
+		wants = unallocated(&attr, (uint64_t)offset, (uint64_t)len);
 	if (!r)
+		r = near_full_take(server, wants);
+	if (!r) {
 		r = lfs_fallocate(server->fs, ino, (uint32_t)mode, (uint64_t)offset, (uint64_t)len);
+		near_full_taken(server, wants);
+	}
 	reply_status(req, r);
 }
 

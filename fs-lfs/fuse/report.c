@@ -88,6 +88,7 @@ char *report_stats(struct server *server)
 	json_object_set_new(o, "requests",
 			    json_integer((json_int_t)atomic_load(&server->requests)));
 	json_object_set_new(o, "nearly_full", json_boolean(near_full(server)));
+	json_object_set_new(o, "awake_gain_percent", json_integer(awake_gain_percent()));
 	put_space(o, &stats, &fs);
 	put_writing(o, &stats);
 	put_memory(o, &stats);

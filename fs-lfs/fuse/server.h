@@ -54,7 +54,10 @@ struct near_full {
 	atomic_long budget_bytes; /* may still be written before somebody asks lfs_statfs() again */
 	atomic_bool low;          /* the kernel may not take more into its cache */
 	atomic_ulong limit_bytes; /* what the kernel may hold of what it has taken */
-	bool fixed;               /* that is not ours to set */
+	atomic_ulong promised_bytes; /* may still be there of a higher limit's */
+	atomic_ulong taking_bytes;   /* what calls under way take without the cache */
+	atomic_long limit_set;       /* seconds */
+	atomic_bool fixed;           /* that is not ours to set */
 };
 
 struct server {
@@ -96,8 +99,12 @@ void loop_will_wait(void);
 
 void awake_init(enum halt halt);
 
-/* Requests come in such numbers that it is worth it, or have ceased. Called by one thread. */
-void awake_keep(bool awake);
+/* A round of some @ns is over, with @requests in it. Called by one thread. */
+void awake_round(unsigned long requests, uint64_t ns);
+void awake_end(void);
+
+/* Requests answered with processors awake, per 100 without, in the last trial; 0: none was needed. */
+unsigned awake_gain_percent(void);
 
 /* ---- bdi.c ------------------------------------------------------------------------------------- */
 
@@ -194,14 +201,18 @@ static inline bool near_full(struct server *server)
 	return atomic_load_explicit(&server->full.low, memory_order_relaxed);
 }
 
+/* Must the kernel not take more into its cache? Looks again before it says so. */
+bool near_full_refuses(struct server *server);
+
 /*
  * Something else than what the kernel has cached wants @bytes: may it have them? 0, or -ENOSPC if what was promised
- * would not fit any more.
+ * would not fit any more. After 0, near_full_taken() when it has them.
  */
 int near_full_take(struct server *server, uint64_t bytes);
+void near_full_taken(struct server *server, uint64_t bytes);
 
-/* @bytes were written, through the cache or not. */
-void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes, bool cached);
+/* @bytes came from the cache. */
+void near_full_wrote(struct server *server, fuse_ino_t ino, size_t bytes);
 
 /* A handle that may leave data in the cache was opened, or released. */
 void near_full_opened(struct server *server, fuse_ino_t ino, bool opened);

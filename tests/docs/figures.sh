@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# README.md and docs/bars.md say what bench/results holds, and nothing else; and what checks that finds what it is for.
+# README.md, docs/bars.md and bench/RESULTS.md say what bench/results holds, and nothing else; and what checks that finds what it is for.
 # usage: figures.sh SOURCE
 
 set -euo pipefail
@@ -22,9 +22,10 @@ planted()
 {
 	local root=$tmp/tree
 	rm -rf "$root"
-	mkdir -p "$root/docs"
+	mkdir -p "$root/docs" "$root/bench"
 	cp "$source/README.md" "$root/"
 	cp "$source/docs/bars.md" "$source/docs/figures.json" "$root/docs/"
+	cp "$source/bench/RESULTS.md" "$root/bench/"
 	sed -i "$3" "$root/$2"
 	! cmp -s "$root/$2" "$source/$2" || fail "$1: nothing was planted"
 	! check "$root" || fail "$1: not found"
@@ -37,11 +38,12 @@ planted 'a number that nobody named' README.md "/$row/s/ |\$/, 13 of them |/" 'e
 planted 'a row that nobody named' README.md "/$row/i | a new row | 99.9 | |" 'nobody says where the figures of this row come from'
 planted 'a row that is gone' README.md "/$row/d" 'expected one row "random overwrite'
 planted 'a source that does not exist' docs/figures.json 's/"overwrite: absl/"overwritten: absl/' 'expected one figure, found 0'
-planted 'a figure of bars.md' docs/bars.md 's/ | MISSED | / | met | /' 'bars.md: line'
+planted 'a figure of bars.md' docs/bars.md 's/ | MISSED | / | met | /' 'bars.md:'
+planted 'a figure of RESULTS.md' bench/RESULTS.md '/^| maple tree /s/[0-9]/77/' 'RESULTS.md:'
 
 # What --write mends is what --check wants.
 sed "/$row/s/lindex | [0-9.]*/lindex | 77.7/" "$source/README.md" >"$tmp/tree/README.md"
-cp "$source/docs/bars.md" "$source/docs/figures.json" "$tmp/tree/docs/"
+cp "$source/bench/RESULTS.md" "$tmp/tree/bench/"
 check "$tmp/tree" --write || fail "--write: $(head -c 300 "$tmp/out")"
 cmp "$tmp/tree/README.md" "$source/README.md" || fail "--write: README.md is not what it was"
 

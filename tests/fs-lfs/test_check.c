@@ -917,3 +917,37 @@ Test(check, repair_can_be_repeated_after_a_crash_at_any_write)
 		}
 	}
 }
+
+/* The books carry their checksum twice: in themselves, where nobody reads it, and in what names them. */
+Test(check, a_wrong_copy_of_a_checksum_in_the_books_is_found_and_mended)
+{
+	const uint64_t magics[] = { LFS_GDIR_MAGIC, LFS_GROUP_MAGIC };
+	struct lfs_bdev *dev = image();
+	uint8_t *bytes = lfs_bdev_mem_bytes(dev);
+	struct seen seen;
+
+	for (int kind = 0; kind < 2; kind++) {
+		int found = 0;
+
+		for (uint64_t at = 0; at < IMAGE_BYTES; at += LFS_BLOCK) {
+			lfs_le64 magic;
+			int err;
+
+			memcpy(&magic, bytes + at, sizeof(magic));
+			if (lfs_from64(magic) != magics[kind])
+				continue;
+			bytes[at + 8 + 3] ^= 0x10;
+			err = check(dev, false, false, NULL, &seen);
+			CHECK(!err || err == -EUCLEAN, "%d", err);
+			if (!err) { /* not the one in use */
+				bytes[at + 8 + 3] ^= 0x10;
+				continue;
+			}
+			found++;
+			CHECK(!check(dev, true, false, NULL, &seen), "repair");
+			CHECK(!check(dev, false, true, NULL, &seen), "after it");
+		}
+		CHECK(found, "kind %d", kind);
+	}
+	lfs_bdev_close(dev);
+}

@@ -192,6 +192,7 @@ static void set_tables(json_t *o, const struct vmmap_row *row, uint64_t pages)
 {
 	json_object_set_new(o, "backend", json_string(row->name));
 	set_number(o, "table_bytes", row->table_bytes);
+	set_number(o, "table_bytes_marked", row->marked_bytes);
 	set_real(o, "bytes_per_page", per(row->table_bytes, pages));
 	set_number(o, "largest_bytes", row->largest_bytes);
 	if (row->ideal) {
@@ -200,7 +201,7 @@ static void set_tables(json_t *o, const struct vmmap_row *row, uint64_t pages)
 	}
 	set_number(o, "index_bytes", row->stats.index_bytes);
 	set_number(o, "frame_bytes", row->stats.frame_bytes);
-	set_number(o, "ad_bytes", row->stats.ad_bytes_max);
+	set_number(o, "ad_bytes", row->stats.ad_bytes);
 	set_real(o, "load_seconds", (double)row->load_ns * 1e-9);
 }
 

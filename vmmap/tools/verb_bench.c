@@ -123,10 +123,10 @@ static int run(struct bench_native_config *cfg, bool json, bool csv)
 	n = bench_native_run(cfg, rows);
 	progress_end(&progress);
 	if (n == -ENOENT)
-		return complain(
-			"bench: expected backends (lindex, radix4, radix5, btree, ecpt) with commas "
-			"between, found \"%s\"",
-			cfg->backend);
+		return complain("bench: expected backends (lindex, radix4, radix5, btree, ecpt) "
+				"with commas "
+				"between, found \"%s\"",
+				cfg->backend);
 	if (n == -EUCLEAN)
 		return complain("bench: a translation was wrong");
 	if (n < 0)

@@ -47,7 +47,7 @@ static void put_text(const char *path, const struct shape *s, const struct vmmap
 	       "runs\n\n",
 	       path, grouped(s->pages).text, grouped(s->pages_2m).text, grouped(s->pages_1g).text,
 	       grouped(s->runs).text, grouped(s->virtual_runs).text);
-	printf("%-8s %14s %10s %12s %14s %12s\n", "backend", "table bytes", "/page", "A/D bytes",
+	printf("%-8s %14s %10s %12s %14s %12s\n", "backend", "table bytes", "/page", "all marked",
 	       "largest block", "against");
 	for (unsigned int i = 0; i < rows->n; i++) {
 		const struct vmmap_row *row = &rows->row[i];
@@ -59,8 +59,7 @@ static void put_text(const char *path, const struct shape *s, const struct vmmap
 			continue;
 		}
 		printf("%-8s %14s %10.3f %12s %14s", row->name, grouped(row->table_bytes).text,
-		       (double)row->table_bytes / (double)s->pages,
-		       grouped(row->ideal ? 0 : row->stats.ad_bytes_max).text,
+		       (double)row->table_bytes / (double)s->pages, grouped(row->marked_bytes).text,
 		       grouped(row->largest_bytes).text);
 		if (radix)
 			printf(" %12.4f %s", (double)row->table_bytes / (double)radix->table_bytes,
@@ -79,10 +78,11 @@ static void put_csv(const char *path, const struct shape *s, const struct vmmap_
 		const struct vmmap_row *row = &rows->row[i];
 
 		if (row->space)
-			printf("%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.5f,%" PRIu64 ",%.5f\n",
+			printf("%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.5f,%" PRIu64
+			       ",%.5f\n",
 			       path, row->name, s->pages, s->runs, row->table_bytes,
-			       (double)row->table_bytes / (double)s->pages, row->largest_bytes,
-			       s->bound);
+			       row->marked_bytes, (double)row->table_bytes / (double)s->pages,
+			       row->largest_bytes, s->bound);
 	}
 }
 
@@ -146,7 +146,8 @@ int verb_stat(int argc, char **argv)
 		return status;
 	list = json_array();
 	if (csv && !json)
-		printf("space,backend,pages,runs,table_bytes,bytes_per_page,largest_bytes,bound_of_"
+		printf("space,backend,pages,runs,table_bytes,table_bytes_marked,bytes_per_page,"
+		       "largest_bytes,bound_of_"
 		       "radix4\n");
 	for (int i = 0; i < argc && !status; i++) {
 		if (i && !csv && !json)
