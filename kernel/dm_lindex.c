@@ -12,7 +12,8 @@
  *   A.2  A map that readers can reach was certified, and every run of it lies on the data device (dm_lindex_map.c).
  *   A.3  A new map is published by rcu_assign_pointer(); the old one is freed after a grace period. An I/O goes where
  *        the map said that it saw when it was mapped: an I/O under way during a reload may still go to its old place.
- *   A.4  States and tables are told under rcu_read_lock(), too: they do not wait for a reload, which may read gigabytes.
+ *   A.4  States and tables are told under rcu_read_lock(), too: they do not wait for a reload, which may read
+ *        gigabytes.
  */
 #include <linux/atomic.h>
 #include <linux/bio.h>
@@ -153,7 +154,9 @@ static void lindex_dtr(struct dm_target *ti)
 
 static int get_devices(struct dm_target *ti, struct lindex_c *c, const char *data, const char *meta)
 {
-	int err = dm_get_device(ti, data, dm_table_get_mode(ti->table), &c->data);
+	int err;
+
+	err = dm_get_device(ti, data, dm_table_get_mode(ti->table), &c->data);
 	if (err) {
 		ti->error = "Data device cannot be opened";
 		return err;

@@ -39,3 +39,4 @@ checkpatch()
 }
 # Named, with reasons, in kernel/README.md.
 checkpatch_exceptions=SPDX_LICENSE_TAG,EXPORT_SYMBOL,CAMELCASE,OPEN_ENDED_LINE,REPEATED_WORD
+checkpatch_exceptions+=,LINUX_VERSION_CODE,CONSTANT_COMPARISON
