@@ -103,7 +103,7 @@ def filesystems(args, place, size):
         return [mounts.Passthrough("passthrough", program, "cache=auto"),
                 mounts.Passthrough("passthrough-writeback", program, "cache=always,writeback")]
 
-    makers = (lambda: [mounts.Lfs("fs-lfs", tools, size), mounts.Lfs("fs-lfs-writeback", tools, size, ["writeback"])],
+    makers = (lambda: [mounts.Lfs("fs-lfs", tools, size), mounts.Lfs("fs-lfs-nowriteback", tools, size, ["nowriteback"])],
               passthroughs, lambda: [mounts.Fuse2fs("fuse2fs", size)])
     found = []
     for make in makers:

@@ -10,7 +10,7 @@ import statistics
 
 import cases
 
-OURS = ("fs-lfs", "fs-lfs-writeback")
+OURS = ("fs-lfs", "fs-lfs-nowriteback")
 CEILING = ("passthrough", "passthrough-writeback")
 PEER = ("fuse2fs",)
 METADATA = ("meta_create_1k", "meta_rename", "meta_unlink", "tar_x", "rm_rf")

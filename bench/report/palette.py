@@ -25,7 +25,7 @@ KNOWN = {
     "xarray": ("#999933", "up"),
     "limit": ("#b0b0b0", "circle"),
     "fs-lfs": ("#d55e00", "circle"),
-    "fs-lfs-writeback": ("#e69f00", "up"),
+    "fs-lfs-nowriteback": ("#e69f00", "up"),
     "passthrough": ("#009e73", "diamond"),
     "fuse2fs": ("#0072b2", "square"),
 }

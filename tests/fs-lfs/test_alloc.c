@@ -49,7 +49,6 @@ struct setting {
 	struct lfs_world world;
 	uint64_t k; /* which allocation of the next step fails */
 	bool failed;
-	uint64_t attempts, read_only;
 };
 
 static void arm(void *ctx, uint32_t op)
@@ -167,15 +166,16 @@ static void forgive_blocks(struct lfs_world *w, uint64_t *blocks)
 		struct lfs_twin_node *n = &w->twin.nodes[i];
 		struct lfs_attr attr;
 
-		blocks[i] = n->states[n->n_states - 1].attr.blocks;
+		blocks[i] = n->states[0].attr.blocks;
 		if (!lfs_getattr(w->fs, n->ino, &attr))
 			n->states[n->n_states - 1].attr.blocks = attr.blocks;
 	}
 }
 
+/* After a rewind: what the operation made is no more. */
 static void remember_blocks(struct lfs_world *w, const uint64_t *blocks, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < w->twin.n_nodes; i++)
 		w->twin.nodes[i].states[0].attr.blocks = blocks[i];
 }
 
@@ -228,10 +228,8 @@ static bool attempt(struct setting *s, const struct lfs_step *steps, size_t n, u
 		s->k = i + 1 == n ? k : 0;
 		lfs_world_do(w, &steps[i]);
 	}
-	s->attempts++;
 	read_only = w->fs->error;
 	if (read_only) {
-		s->read_only++;
 		lfs_world_abort(w);
 	} else if (w->refused && steps[n - 1].kind == STEP_FALLOCATE) {
 		assert_same_after_remount(w, &disk.dev);
@@ -270,9 +268,6 @@ static void each_fails(struct setting *s, const struct lfs_step *steps, size_t n
 		harness_step(text, k);
 	while (attempt(s, steps, n, k++) && k < MOST);
 	CHECK(k < MOST, "no end of allocations");
-	if (getenv("SHOW"))
-		fprintf(stderr, "%6" PRIu64 "  %s (read-only so far: %" PRIu64 " of %" PRIu64 ")\n",
-			k - 2, text, s->read_only, s->attempts);
 }
 
 static const struct lfs_step singles[] = {

@@ -66,7 +66,7 @@ else
 import json, sys
 doc = json.load(open(sys.argv[1], encoding="utf-8"))
 rows = {(row["fs"], row["case"]): row["values"] for row in doc["rows"]}
-for name in ("fs-lfs", "fs-lfs-writeback", "passthrough", "passthrough-writeback", "fuse2fs"):
+for name in ("fs-lfs", "fs-lfs-nowriteback", "passthrough", "passthrough-writeback", "fuse2fs"):
     found = [case for fs, case in rows if fs == name and not case.startswith(("fsync_", "wear_", "map_", "overwrite_"))]
     assert len(found) == 21, (name, found)
 assert all(v is not None and v > 0 for values in rows.values() for v in values), rows
