@@ -27,7 +27,7 @@ static int check_inline(struct lindex_verify *v, const struct lindex *ix)
 /* T1: the table over the root, bucket by bucket; as many as most allows. */
 static int check_buckets(struct lindex_verify *v, const struct lindex_top *top)
 {
-	uint32_t i = 0, n = lindex_node_n(&top->root->head), found;
+	uint32_t i = 0, n = lindex_node_n(&top->root->head), inside, want, found;
 	uint64_t b, first, last;
 
 	for (b = 0; b <= top->most >> top->shift; b++) {
@@ -35,12 +35,14 @@ static int check_buckets(struct lindex_verify *v, const struct lindex_top *top)
 		last = first + (1ull << top->shift) - 1;
 		while (i + 1 < n && lindex_inner_key(top->root, i + 1) <= first)
 			i++;
+		for (inside = 0; i + 1 + inside < n && inside < 2; inside++)
+			if (lindex_inner_key(top->root, i + 1 + inside) > last)
+				break;
+		want = inside > 1 ? LINDEX_TOP_MANY : inside ? LINDEX_TOP_BORDER | i : i;
 		found = lindex_top_entry(top)[b];
-		if (found != (i + 1 < n && lindex_inner_key(top->root, i + 1) <= last ?
-				      LINDEX_TOP_BORDER :
-				      i))
-			return lindex_refuse(v, "T1: entry of a bucket of the table", 0, first, i,
-					     found);
+		if (found != want)
+			return lindex_refuse(v, "T1: entry of a bucket of the table", 0, first,
+					     want, found);
 	}
 	return 0;
 }

@@ -249,9 +249,9 @@ static void replace_entries(const struct lindex_inner *in, uint32_t il, uint32_t
  * Return: false if the copy would need another key width, has terminal runs in the change, or is too
  * full or too empty.
  */
-LINDEX_COLD bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir,
-				      const struct lindex_entry *e, uint32_t m, uint32_t window_max,
-				      uint32_t *bytes, struct lindex_inner *copy)
+bool lindex_inner_replace(const struct lindex_inner *in, uint32_t il, uint32_t ir,
+			  const struct lindex_entry *e, uint32_t m, uint32_t window_max,
+			  uint32_t *bytes, struct lindex_inner *copy)
 {
 	uint32_t n = lindex_node_n(&in->head), now = n - (ir - il + 1) + m, terms, units;
 	uint32_t nterm = lindex_from16(in->nterm);

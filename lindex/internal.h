@@ -228,9 +228,10 @@ struct lindex_slot {
 
 /* A table over the root (drawing and invariants in top.c): one node of the arena, never in an image. */
 #define LINDEX_NODE_TOP   0x7fu
-#define LINDEX_TOP_BORDER 0xffffu
-#define LINDEX_TOP_FEW    8u  /* entries: found by comparing */
-#define LINDEX_TOP_SHIFT  64u /* of a table of few */
+#define LINDEX_TOP_BORDER 0x8000u /* flag: a separator inside; the entry is the first key's */
+#define LINDEX_TOP_MANY   0xffffu /* more than one */
+#define LINDEX_TOP_FEW    8u      /* entries: found by comparing */
+#define LINDEX_TOP_SHIFT  64u     /* of a table of few */
 struct lindex_top {
 	struct lindex_node head; /* level and base: the root's */
 	const struct lindex_inner *root;
@@ -239,7 +240,7 @@ struct lindex_top {
 	uint32_t shift;          /* keys in a bucket: 2^shift; the root's keys are of 4 bytes */
 };
 LINDEX_STATIC_ASSERT(sizeof(struct lindex_top) <= LINDEX_UNIT_BYTES, "head of a table: one unit");
-/* By bucket: entry of the root, or LINDEX_TOP_BORDER. */
+/* By bucket: entry of the root, with LINDEX_TOP_BORDER perhaps; or LINDEX_TOP_MANY. */
 static LINDEX_ALWAYS_INLINE uint16_t *lindex_top_entry(const struct lindex_top *top)
 {
 	return (uint16_t *)((uintptr_t)top + LINDEX_UNIT_BYTES);

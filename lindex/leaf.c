@@ -106,9 +106,8 @@ static bool saves(uint32_t units, uint32_t lines_units)
  * @slack:  Leave room for updates. A leaf that LINES all but holds is then divided rather than made SPARSE,
  *          where every update would rewrite it; it would be divided a few updates later anyway.
  */
-LINDEX_COLD bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-				     const struct lindex_node *before, bool slack,
-				     struct lindex_plan *plan)
+bool lindex_leaf_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			 const struct lindex_node *before, bool slack, struct lindex_plan *plan)
 {
 	bool any = before && keep_kind(before, runs, n, max_units, plan), divide;
 	struct lindex_traits t;

@@ -234,9 +234,9 @@ uint32_t lindex_lines_fit(const struct lindex_run *runs, uint32_t n, uint32_t ma
  * @slack: Leave room for updates if there is any.
  * @most:  Output: how many of them fit at most, where not all do.
  */
-LINDEX_COLD bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
-				      const struct lindex_traits *t, bool slack,
-				      struct lindex_plan *plan, uint32_t *most)
+bool lindex_lines_fit_all(const struct lindex_run *runs, uint32_t n, uint32_t max_units,
+			  const struct lindex_traits *t, bool slack, struct lindex_plan *plan,
+			  uint32_t *most)
 {
 	struct lines_packer p, best = { 0 };
 	uint32_t kw, m, cap, pw = lines_pw(&t->ranges);
@@ -358,7 +358,7 @@ static uint64_t lines_get(const uint8_t *at, uint32_t width)
 			    lindex_ld64(at);
 }
 
-LINDEX_COLD uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs)
+uint32_t lindex_lines_decode(const struct lindex_lines *l, struct lindex_run *runs)
 {
 	uint32_t aux = lindex_from16(l->head.aux), nlines = aux & 0xff, pw = lindex_lines_pw(l);
 	uint32_t dir_units = lindex_lines_dir_units(nlines, l->dw), i, j, m = 0;
@@ -741,7 +741,7 @@ static LINDEX_COLD bool lines_might_be_dense(const struct lines_view *v, struct 
  * 0: pack anew, because the leaf is small, or another kind might hold all of it, or the lines in the middle begin with
  * holes or are nothing but a hole.
  */
-LINDEX_COLD uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
+uint32_t lindex_lines_middle(const struct lindex_lines *l, void *room)
 {
 	struct lines_entry *e = room;
 	struct lines_view v;
@@ -763,8 +763,8 @@ LINDEX_COLD uint32_t lindex_lines_middle(const struct lindex_lines *l, void *roo
  *
  * Line @from begins with a run, and a hole at the end of the last line is not its only entry.
  */
-LINDEX_COLD uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to,
-				       void *room, struct lindex_lines *copy)
+uint32_t lindex_lines_part(const struct lindex_lines *l, uint32_t from, uint32_t to, void *room,
+			   struct lindex_lines *copy)
 {
 	uint32_t nlines = to - from, dw, dir_units, i, n = 0, all = 0;
 	struct lines_entry *e = room;

@@ -160,11 +160,16 @@ static LINDEX_ALWAYS_INLINE const struct lindex_node *body_top(const struct lind
 		i = COUNT_LE64X8(lindex_top_few(top), o) - 1;
 		*off = o - lindex_top_few(top)[i];
 	} else {
+		const uint8_t *keys = (const uint8_t *)top->root + LINDEX_UNIT_BYTES;
+
 		i = lindex_top_entry(top)[o >> top->shift];
-		if (lindex_unlikely(i == LINDEX_TOP_BORDER))
-			return NULL;
-		*off = o -
-		       lindex_ld32((const uint8_t *)top->root + LINDEX_UNIT_BYTES + 4 * (size_t)i);
+		if (lindex_unlikely(i & LINDEX_TOP_BORDER)) {
+			if (lindex_unlikely(i == LINDEX_TOP_MANY))
+				return NULL;
+			i &= LINDEX_TOP_BORDER - 1;
+			i += lindex_ld32(keys + 4 * (size_t)(i + 1)) <= o;
+		}
+		*off = o - lindex_ld32(keys + 4 * (size_t)i);
 	}
 	ref = lindex_from32(lindex_load_acquire(&top->refs[i]));
 	return lindex_unlikely(ref & LINDEX_TERM) ? NULL : lindex_near_node(sp, ref);

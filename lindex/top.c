@@ -8,11 +8,11 @@
  *   root |......a.........|........b...............................|...c......|.....d.........   separators: |
  *  entry [ a | a | a | - | b | b | b | b | b | b | b | - | c | c | - | d | d | d | d | d ]   -: LINDEX_TOP_BORDER
  *
- *   T1  Every bucket without a separator behind its first key names the entry of all its keys; the others say border.
+ *   T1  A bucket names the entry of its first key; whether a separator lies behind it, inside; or that there are more.
  *       A root of at most LINDEX_TOP_FEW entries has its separators there instead, all 8 bytes wide: address spaces, whose
  *       root has an entry for each of a few regions far apart.
  *   T2  A table names one root node, and is reachable only while that is the root (lindex_publish_root()).
- *   T3  A table is a help: an index without one, or a key in a border bucket or outside, is looked up from the root.
+ *   T3  A table is a help: an index without one, or a key outside or in a bucket of many, is looked up from the root.
  *   T4  base + most does not wrap: a key below base is outside, too.
  *   T5  It takes memory that nobody has been promised, and makes an index grow only when it is built in bulk.
  *
@@ -65,7 +65,9 @@ static uint32_t fill_buckets(const struct lindex_inner *root, struct lindex_top 
 		while (b < end)
 			entry[b++] = (uint16_t)i;
 		if (b == end && b < all && next != (uint64_t)end << top->shift)
-			entry[b++] = LINDEX_TOP_BORDER;
+			entry[b++] = (uint16_t)(LINDEX_TOP_BORDER | i);
+		else if (b == end + 1 && i + 1 < n) /* another one in the bucket before */
+			entry[b - 1] = LINDEX_TOP_MANY;
 	}
 	return own;
 }

@@ -528,7 +528,7 @@ static uint32_t part_of(const struct lindex_entry *e, uint32_t n, uint32_t parts
 }
 
 /* Pack s->entries[0..n) into as few nodes as hold them, evenly if possible. Leaves their entries in s->fresh. */
-static LINDEX_COLD int pack(struct update *u, uint32_t n, uint32_t level)
+static int pack(struct update *u, uint32_t n, uint32_t level)
 {
 	const struct lindex_entry *e = u->s->entries;
 	uint32_t parts = parts_needed(e, n), m;
@@ -711,7 +711,7 @@ static void publish_in_place(struct update *u, uint32_t level)
 /* ---- The update ---------------------------------------------------------------------------------------- */
 
 /* s->fresh takes the place of what is cut: the nodes above are written, it is published, what was there retired. */
-static LINDEX_COLD int lift(struct update *u)
+static int lift(struct update *u)
 {
 	uint32_t levels = u->levels, level;
 	int err = climb(u, &level);
