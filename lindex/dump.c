@@ -149,6 +149,19 @@ static int dump_node(const struct lindex *ix, struct text *t, uint32_t ref, uint
 	return err;
 }
 
+/* The table over the root, if there is one. */
+static int dump_top(const struct lindex *ix, struct text *t)
+{
+	const struct lindex_top *top = lindex_load_acquire(&ix->top);
+
+	if (!top)
+		return 0;
+	put_str(t, "top");
+	put_num(t, " units=", top->head.units);
+	put_num(t, " shift=", top->shift);
+	return end_line(t);
+}
+
 int lindex_dump(const struct lindex *ix, const struct lindex_sink *sink)
 {
 	uint64_t word = lindex_load_acquire(&ix->root);
@@ -158,6 +171,9 @@ int lindex_dump(const struct lindex *ix, const struct lindex_sink *sink)
 
 	t.sink = sink;
 	t.len = 0;
+	err = dump_top(ix, &t);
+	if (err)
+		return err;
 	if (!(word & LINDEX_ROOT_INLINE))
 		return dump_node(ix, &t, lindex_root_ref(word), lindex_root_level(word), 0,
 				 UINT64_MAX, 0);

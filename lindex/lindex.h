@@ -575,7 +575,8 @@ LINDEX_API int lindex_dump(const struct lindex *ix, const struct lindex_sink *si
 /**
  * lindex_explain() - What one lookup touches: nodes, 64-byte lines, keys compared, widest window.
  *
- * The instrumented twin of lindex_lookup(): same answer, counted. Context: Reader.
+ * The instrumented twin of lindex_lookup(): same answer, counted on the way from the root. The table over the root spares
+ * most lookups the root's own lines for two of its own, and costs two lines more where it does not know. Context: Reader.
  * Return: as lindex_lookup().
  */
 LINDEX_API int lindex_explain(const struct lindex *ix, uint64_t key, struct lindex_run *run,
@@ -592,7 +593,7 @@ struct lindex_touch {
 };
 
 /**
- * lindex_trace() - The lines that one lookup reads, in order: what simulators of caches ask for.
+ * lindex_trace() - The lines that one lookup reads on the way from the root, in order: what simulators of caches ask for.
  * @touches: Output, at most @max. @n: Output: how many. 0 where the runs are inline.
  *
  * Context: Reader. Return: as lindex_lookup().

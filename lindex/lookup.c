@@ -51,14 +51,6 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le16x8(const uint8_t *p, uint1
 	return i + 1;
 }
 
-static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le64x8(const uint64_t *p, uint64_t x)
-{
-	uint32_t i = (uint32_t)(p[4] <= x) * 4;
-
-	i += (uint32_t)(p[i + 2] <= x) * 2;
-	return i + (p[i + 1] <= x) + 1;
-}
-
 static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
 {
 	uint32_t count = 0, i;
@@ -77,7 +69,6 @@ static LINDEX_ALWAYS_INLINE uint32_t scalar_count_le32(const uint8_t *p, uint32_
 
 #define COUNT_LE8(p, n, x)  scalar_count_le8(p, n, x)
 #define COUNT_LE16X8(p, x)  scalar_count_le16x8(p, x)
-#define COUNT_LE64X8(p, x)  scalar_count_le64x8(p, x)
 #define BODY_WIDE           LINDEX_NOINLINE
 #define COUNT_LE32(p, n, x) scalar_count_le32(p, n, x)
 #define TOUCH(p, len)       ((void)0)

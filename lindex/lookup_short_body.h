@@ -5,7 +5,6 @@
  *
  *   COUNT_LE8(p, n, x)     how many of the bytes p[0..n) are <= x, n <= 32, p has 32 readable bytes
  *   COUNT_LE16X8(p, x)     how many of 8 little-endian u16 at p are <= x
- *   COUNT_LE64X8(p, x)     how many of 8 u64 at p are <= x; ascending, the first is
  */
 #ifndef LINDEX_LOOKUP_SHORT_BODY_H
 #define LINDEX_LOOKUP_SHORT_BODY_H
@@ -143,6 +142,15 @@ static LINDEX_ALWAYS_INLINE void body_line_ahead(const struct lindex_inner *in,
 			LINDEX_UNIT_BYTES * (1 + (size_t)body_line_hint(in, off)));
 }
 
+/* How many of LINDEX_TOP_FEW ascending numbers are <= @x; the first is. Halvings: AVX2 has no compare for these. */
+static LINDEX_ALWAYS_INLINE uint32_t body_count_few(const uint64_t *p, uint64_t x)
+{
+	uint32_t i = (uint32_t)(p[4] <= x) * 4;
+
+	i += (uint32_t)(p[i + 2] <= x) * 2;
+	return i + (p[i + 1] <= x) + 1;
+}
+
 /*
  * The root's child for @key, by the table over the root (top.c); *@off becomes the offset in it. NULL: the table
  * does not know, or it is a terminal run.
@@ -157,7 +165,7 @@ static LINDEX_ALWAYS_INLINE const struct lindex_node *body_top(const struct lind
 	if (lindex_unlikely(o > top->most))
 		return NULL;
 	if (top->shift == LINDEX_TOP_SHIFT) {
-		i = COUNT_LE64X8(lindex_top_few(top), o) - 1;
+		i = body_count_few(lindex_top_few(top), o) - 1;
 		*off = o - lindex_top_few(top)[i];
 	} else {
 		const uint8_t *keys = (const uint8_t *)top->root + LINDEX_UNIT_BYTES;

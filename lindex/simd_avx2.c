@@ -25,15 +25,6 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le16x8(const uint8_t *p, uint16_
 	return (uint32_t)_mm_popcnt_u32((uint32_t)_mm_movemask_epi8(le)) / 2;
 }
 
-/* Three halvings: AVX2 compares 64-bit numbers as signed ones. */
-static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le64x8(const uint64_t *p, uint64_t x)
-{
-	uint32_t i = (uint32_t)(p[4] <= x) * 4;
-
-	i += (uint32_t)(p[i + 2] <= x) * 2;
-	return i + (p[i + 1] <= x) + 1;
-}
-
 static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t n, uint32_t x)
 {
 	__m256i xs = _mm256_set1_epi32((int)x);
@@ -51,7 +42,6 @@ static LINDEX_ALWAYS_INLINE uint32_t avx2_count_le32(const uint8_t *p, uint32_t 
 
 #define COUNT_LE8(p, n, x)  avx2_count_le8(p, n, x)
 #define COUNT_LE16X8(p, x)  avx2_count_le16x8(p, x)
-#define COUNT_LE64X8(p, x)  avx2_count_le64x8(p, x)
 #define BODY_WIDE           LINDEX_ALWAYS_INLINE
 #define COUNT_LE32(p, n, x) avx2_count_le32(p, n, x)
 #define TOUCH(p, len)       ((void)0)
